@@ -1,17 +1,114 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# One Makefile, no recursion. Everything that is made lands under build/.
+# One Makefile, no recursion. Everything that is made lands under $(O).
+#
+#   make            build/ukprof               V=1 shows commands, SAN=1 adds ASan and UBSan, DEBUG=1 -O0
+#   make demo       from nothing to a flame graph of a bundled unikernel
+#   make test       every test this machine can run, then the labs
+#   make check      unit tests and goldens: no privileges, no KVM
 
-O ?= build
-CC ?= gcc
-CLANG ?= clang
-BPFTOOL ?= bpftool
+O       ?= build$(if $(filter 1,$(SAN)),/san)
+CC      ?= gcc
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+PREFIX  ?= /usr/local
+VERSION := 0.1.0
 
-all:
-	@echo 'nothing to build yet'
+CFLAGS  ?= $(if $(filter 1,$(DEBUG)),-O0,-O2) -g
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
+HARDEN  := -fstack-protector-strong -fPIE $(if $(filter 1,$(DEBUG) $(SAN)),,-D_FORTIFY_SOURCE=2)
+SANFLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+LDFLAGS ?= -pie -Wl,-z,relro,-z,now
+LDLIBS  := -lbpf -ldw -lelf -lz
+comma   := ,
+
+# --- folders: sources, and what each may include (docs: STYLE of the tree, "boundaries") ---
+# A folder sees the headers of its own include path and no others, so a wrong include does not compile.
+
+base_SRCS       := $(wildcard user/base/*.c)
+base_INC        := -Iuser/base
+snapshot_SRCS   := $(wildcard user/snapshot/*.c)
+snapshot_INC    := -Iuser/base -Iuser/snapshot -Isymbolizer
+symbolizer_SRCS := $(wildcard symbolizer/*.c)
+symbolizer_INC  := -Isymbolizer -Iuser/base
+exporters_SRCS  := $(wildcard exporters/*.c)
+exporters_ASM   := $(wildcard exporters/*.S)
+exporters_INC   := -Iexporters -Iuser/base -Iuser/snapshot -Isymbolizer
+user_SRCS       := $(wildcard user/*.c)
+user_INC        := -Iuser -Iuser/base -Iuser/snapshot -Isymbolizer -Iexporters -Ibpf -I$(O)
+
+LIB_OBJS := $(patsubst %.c,$(O)/%.o,$(base_SRCS) $(snapshot_SRCS) $(symbolizer_SRCS) $(exporters_SRCS) \
+	      $(filter-out user/main.c,$(user_SRCS))) $(patsubst %.S,$(O)/%.o,$(exporters_ASM))
+LIB      := $(O)/libukprof.a
+
+DEPS     = -MMD -MP -MF $@.d
+say      = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $@;)
+compile  = $(call say,CC)$(CC) -std=gnu11 -D_GNU_SOURCE -DUKPROF_VERSION='"$(VERSION)"' \
+	   $(CFLAGS) $(HARDEN) $(SANFLAGS) $(WARN) $(1) $(DEPS) -c $< -o $@
+
+all: $(O)/ukprof
+
+$(O)/user/base/%.o: user/base/%.c
+	@mkdir -p $(@D)
+	$(call compile,$(base_INC))
+
+$(O)/user/snapshot/%.o: user/snapshot/%.c
+	@mkdir -p $(@D)
+	$(call compile,$(snapshot_INC))
+
+$(O)/symbolizer/%.o: symbolizer/%.c
+	@mkdir -p $(@D)
+	$(call compile,$(symbolizer_INC))
+
+$(O)/exporters/%.o: exporters/%.c
+	@mkdir -p $(@D)
+	$(call compile,$(exporters_INC))
+
+# Embedded files (.incbin); the file that is embedded is a prerequisite named by the .S rule's folder.
+$(O)/exporters/%.o: exporters/%.S $(wildcard exporters/web/*)
+	@mkdir -p $(@D)
+	$(call say,AS)$(CC) -Iexporters $(DEPS) -c $< -o $@
+
+$(O)/user/%.o: user/%.c $(O)/ukprof.skel.h
+	@mkdir -p $(@D)
+	$(call compile,$(user_INC))
+
+$(LIB): $(LIB_OBJS)
+	$(call say,AR)rm -f $@ && $(AR) rcs $@ $^
+
+$(O)/ukprof: $(O)/user/main.o $(LIB)
+	$(call say,LD)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+# --- BPF ---
+
+$(O)/%.bpf.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF)$(CLANG) -O2 -g -mcpu=v2 -Wall -Wextra -Wno-unused-parameter -Werror -target bpf \
+		-D__TARGET_ARCH_x86 -I. -Ibpf $(DEPS) -c $< -o $@
+
+$(O)/ukprof.skel.h: $(O)/ukprof.bpf.o
+	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name ukprof_bpf > $@
+
+# --- unit tests: tests/unit/test_NAME.c is one cmocka program, linked with the library ---
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_INC   := $(exporters_INC) -Iuser -Ibpf -Itests/unit -I$(O)
+
+$(O)/unit/%.o: tests/unit/%.c
+	@mkdir -p $(@D)
+	$(call compile,$(UNIT_INC))
+
+$(O)/unit/%: $(O)/unit/%.o $(LIB)
+	$(call say,LD)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+
+# --- install ---
+
+install: $(O)/ukprof
+	install -D -m 755 $(O)/ukprof $(DESTDIR)$(PREFIX)/bin/ukprof
 
 clean:
-	rm -rf $(O)
+	rm -rf build
 
-.PHONY: all clean
+.PHONY: all install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
