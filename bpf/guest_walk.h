@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BPF_GUEST_WALK_H
+#define BPF_GUEST_WALK_H
+
+/*
+ * guest_walk - from a guest's registers to its call stack, by reading the VMM's memory.
+ *
+ * One source, two compilers: the BPF programs include it, and so do the unit tests, which run it over
+ * byte arrays that play the guest. It knows no maps and no helpers. The includer defines before:
+ *
+ *	ukp_read_hva(dst, len, hva)	copy @len bytes of the VMM's memory; 0, or not 0 if not readable
+ *	ukp_translate(w, gva)		call ukp_walk_translate(); BPF puts it in a function of its own,
+ *					so that the verifier sees it once and not once per frame
+ *
+ * The guest may write anything anywhere at any time: page tables and stacks are bounded, every address
+ * is checked against the slots, and what is found is only ever a number to report.
+ *
+ * Source: Intel SDM vol. 3A, 4.5 (4-level and 5-level paging); System V ABI for x86-64, 3.2.2 (frames).
+ */
+
+#define UKP_PTE_PRESENT 0x1ULL
+#define UKP_PTE_LARGE	0x80ULL
+#define UKP_PTE_ADDR	0x000ffffffffff000ULL
+#define UKP_CR0_PE	0x1ULL
+#define UKP_CR0_PG	0x80000000ULL
+#define UKP_CR4_LA57	0x1000ULL
+#define UKP_EFER_LMA	0x400ULL
+
+/* What one walk needs, and what it remembers. */
+struct ukp_walk {
+	/* set by the caller */
+	__u64 rip;
+	__u64 rbp;
+	__u64 cr0;
+	__u64 cr3;
+	__u64 cr4;
+	__u64 efer;
+	__u64 linear_offset; /* used if has_linear and the page tables lead nowhere */
+	__u32 has_linear;
+	__u32 nr_slots;
+	struct ukp_slot slots[UKP_MAX_SLOTS];
+	/* set by ukp_walk_translate(): the page translated last; most frames of a stack share it */
+	__u64 page_gva;
+	__u64 page_size; /* 0: nothing translated yet */
+	__u64 page_hva;
+	/* set by ukp_walk_stack() */
+	__u32 nr_frames;
+	__u32 stop; /* enum ukp_stop */
+	/* the caller's record header stands right before the frames, so both leave in one piece */
+	__u8 head[sizeof(struct ukp_sample)] __attribute__((aligned(8)));
+	__u64 frames[UKP_MAX_FRAMES + 1];
+};
+
+/* A return address and the frame pointer of the caller, as a function's prologue leaves them. */
+struct ukp_frame_record {
+	__u64 fp;
+	__u64 ret;
+};
+
+/* Where the VMM has @len bytes of guest-physical memory, or 0. An HVA of 0 is never a slot's. */
+static inline __attribute__((always_inline)) __u64 ukp_gpa_to_hva(const struct ukp_walk *w, __u64 gpa,
+								  __u64 len)
+{
+	for (int i = 0; i < UKP_MAX_SLOTS; i++) {
+		__u64 off;
+
+		if (i >= (int)w->nr_slots)
+			break;
+		off = gpa - w->slots[i].gpa;
+		if (off < w->slots[i].size && len <= w->slots[i].size - off)
+			return w->slots[i].hva + off;
+	}
+	return 0;
+}
+
+static inline __attribute__((always_inline)) int ukp_is_canonical(const struct ukp_walk *w, __u64 gva)
+{
+	int shift = w->cr4 & UKP_CR4_LA57 ? 7 : 16;
+
+	return (__u64)((__s64)(gva << shift) >> shift) == gva;
+}
+
+/*
+ * Fill page_gva, page_size and page_hva for the page that holds @gva. Pages larger than 4 KiB are
+ * remembered only as far as one 4 KiB piece, for a large page may span two slots.
+ */
+static inline __attribute__((always_inline)) int ukp_walk_translate(struct ukp_walk *w, __u64 gva)
+{
+	__u64 table = w->cr3 & UKP_PTE_ADDR, gpa = 0, entry = 0, hva;
+	int level, levels = w->cr4 & UKP_CR4_LA57 ? 5 : 4;
+	int stop = UKP_STOP_UNMAPPED;
+
+	w->page_size = 0;
+	for (level = 5; level >= 1; level--) {
+		int shift = 12 + 9 * (level - 1);
+
+		if (level > levels)
+			continue;
+		hva = ukp_gpa_to_hva(w, table + ((gva >> shift) & 511) * 8, 8);
+		if (!hva) {
+			stop = UKP_STOP_NOSLOT;
+			break;
+		}
+		if (ukp_read_hva(&entry, sizeof(entry), hva)) {
+			stop = UKP_STOP_NOTRESIDENT;
+			break;
+		}
+		if (!(entry & UKP_PTE_PRESENT))
+			break;
+		if (level == 1 || (level <= 3 && (entry & UKP_PTE_LARGE))) {
+			__u64 mask = (1ULL << shift) - 1;
+
+			gpa = (entry & UKP_PTE_ADDR & ~mask) | (gva & mask);
+			stop = UKP_STOP_ROOT;
+			break;
+		}
+		table = entry & UKP_PTE_ADDR;
+	}
+	if (stop != UKP_STOP_ROOT) {
+		/* On VMX CR3 is only as new as KVM's last look at it; an image's fixed offset is not. */
+		if (!w->has_linear)
+			return stop;
+		gpa = gva - w->linear_offset;
+	}
+	hva = ukp_gpa_to_hva(w, gpa & ~0xfffULL, 4096);
+	if (!hva)
+		return stop == UKP_STOP_ROOT ? UKP_STOP_NOSLOT : stop;
+	w->page_gva = gva & ~0xfffULL;
+	w->page_hva = hva;
+	w->page_size = 4096;
+	return UKP_STOP_ROOT;
+}
+
+/*
+ * Read two words of the stack at @gva, which is 8-byte aligned; they may lie on two pages.
+ * Returns UKP_STOP_ROOT when done, else the stop reason.
+ */
+static inline __attribute__((always_inline)) int ukp_walk_read(struct ukp_walk *w, struct ukp_frame_record *rec,
+							       __u64 gva)
+{
+	__u64 off = gva - w->page_gva;
+	int stop;
+
+	if (off >= w->page_size) {
+		stop = ukp_translate(w, gva);
+		if (stop)
+			return stop;
+		off = gva - w->page_gva;
+	}
+	off &= 0xfff;
+	if (off <= 4096 - sizeof(*rec))
+		return ukp_read_hva(rec, sizeof(*rec), w->page_hva + off) ? UKP_STOP_NOTRESIDENT :
+									    UKP_STOP_ROOT;
+	if (ukp_read_hva(&rec->fp, sizeof(rec->fp), w->page_hva + off))
+		return UKP_STOP_NOTRESIDENT;
+	stop = ukp_translate(w, gva + 8);
+	if (stop)
+		return stop;
+	return ukp_read_hva(&rec->ret, sizeof(rec->ret), w->page_hva) ? UKP_STOP_NOTRESIDENT :
+									UKP_STOP_ROOT;
+}
+
+/* Follow the frame pointers from w->rbp; frames, nr_frames and stop are the result. */
+static inline __attribute__((always_inline)) void ukp_walk_fp(struct ukp_walk *w)
+{
+	struct ukp_frame_record rec;
+	__u64 fp = w->rbp;
+	int i, stop;
+
+	for (i = 1; i < UKP_MAX_FRAMES; i++) {
+		if (!fp) {
+			w->stop = UKP_STOP_ROOT;
+			return;
+		}
+		if (fp & 7 || !ukp_is_canonical(w, fp) || fp > fp + 15) {
+			w->stop = UKP_STOP_BADFP;
+			return;
+		}
+		stop = ukp_walk_read(w, &rec, fp);
+		if (stop) {
+			w->stop = stop;
+			return;
+		}
+		if (!rec.ret) {
+			w->stop = UKP_STOP_ROOT;
+			return;
+		}
+		w->frames[i & UKP_MAX_FRAMES] = rec.ret;
+		w->nr_frames = i + 1;
+		if (rec.fp && rec.fp <= fp) {
+			w->stop = UKP_STOP_BACKWARDS;
+			return;
+		}
+		fp = rec.fp;
+	}
+	w->stop = fp ? UKP_STOP_DEPTH : UKP_STOP_ROOT;
+}
+
+/*
+ * The call stack at w's registers. The mode is that of this very sample: a guest passes through real
+ * mode and 32-bit mode while it boots, and a 64-bit walk of 32-bit code would invent callers.
+ */
+static inline __attribute__((always_inline)) void ukp_walk_stack(struct ukp_walk *w)
+{
+	w->page_size = 0;
+	w->nr_frames = 0;
+	if (!(w->cr0 & UKP_CR0_PE)) {
+		w->stop = UKP_STOP_REALMODE;
+		return;
+	}
+	w->frames[0] = w->rip;
+	w->nr_frames = 1;
+	if (!(w->cr0 & UKP_CR0_PG) || !(w->efer & UKP_EFER_LMA)) {
+		w->stop = UKP_STOP_LEGACY;
+		return;
+	}
+	ukp_walk_fp(w);
+}
+
+_Static_assert(((UKP_MAX_FRAMES + 1) & UKP_MAX_FRAMES) == 0, "UKP_MAX_FRAMES works as a mask");
+
+#endif /* BPF_GUEST_WALK_H */

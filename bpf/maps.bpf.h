@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BPF_MAPS_BPF_H
+#define BPF_MAPS_BPF_H
+
+/* All maps, each with who writes, who reads, and what "full" means. Sizes marked 1 are set at load. */
+
+/*
+ * Samples and text probes. Written by the sampling program, read by the collector. Full: the record is
+ * dropped and counted (DROP_RING_FULL, TEXT_FAILED).
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} ring SEC(".maps");
+
+/*
+ * One row of counters per processor, mapped by user space, so reading them needs no system call.
+ * Written by the programs with atomic adds, for an NMI may interrupt another program on the row.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ukp_counters);
+} counters SEC(".maps");
+
+/*
+ * vCPU threads by thread id. Written by user space before it opens the thread's event, read by the
+ * sampling program. Full: user space reports it and leaves the vCPU out.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct ukp_vcpu);
+} vcpus SEC(".maps");
+
+/* VMs and their memory ranges. Written by user space, read by the sampling program. Full: as vcpus. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct ukp_vm);
+} vms SEC(".maps");
+
+/*
+ * How many text probes user space still wants of a VM. Set by user space, counted down by the sampling
+ * program. Indexed by VM; a VM beyond the end is not probed and its names stay unverified.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, __u32);
+} text_wanted SEC(".maps");
+
+/* Working memory of the sampling program: too large for its stack. One per processor. */
+struct ukp_scratch {
+	struct ukp_walk walk;
+	struct ukp_text text;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ukp_scratch);
+} scratch SEC(".maps");
+
+/*
+ * File descriptors that the iterator is asked about. Written by user space before it runs the iterator,
+ * read by it. Full: user space runs the iterator once more for the rest.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, struct ukp_fd_key);
+	__type(value, __u32);
+} fd_targets SEC(".maps");
+
+/* Where a walk over a VM's slots stands. One user: the iterator, which runs for one reader at a time. */
+struct ukp_slot_walk {
+	__u64 memslots;
+	__u64 node; /* next slot of the bucket (hash), or 0 */
+	__u32 bucket;
+	__u32 set;    /* index of the links in use (hash) */
+	__u32 nr;     /* slots in all (array) */
+	__u32 nr_out;
+	struct ukp_found head;
+	struct ukp_slot out[UKP_MAX_FOUND_SLOTS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ukp_slot_walk);
+} slot_walk SEC(".maps");
+
+#endif /* BPF_MAPS_BPF_H */

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ukprof.bpf - find VMs, sample vCPU threads. Addresses only: names are user space's work. */
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "ukprof_abi.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* Kernels before 5.17 only: addresses of kvm's current_vcpu and of __per_cpu_offset; 0: not known. */
+const volatile __u64 current_vcpu_addr = 0;
+const volatile __u64 per_cpu_offset_addr = 0;
+/* Wake the reader when the ring holds this much; it looks by itself several times a second anyway. */
+const volatile __u64 wakeup_bytes = 1 << 20;
+
+static __always_inline int ukp_read_hva(void *dst, __u32 len, __u64 hva)
+{
+	return bpf_probe_read_user(dst, len, (void *)hva);
+}
+
+struct ukp_walk;
+static __always_inline int ukp_translate(struct ukp_walk *w, __u64 gva);
+
+#include "guest_walk.h"
+#include "maps.bpf.h"
+#include "guest_regs.bpf.h"
+#include "find.bpf.h"
+
+/* The walk's only deep part, verified once: a global function that finds its state in the scratch. */
+__noinline int ukp_translate_scratch(__u64 gva)
+{
+	struct ukp_scratch *sc;
+	__u32 zero = 0;
+
+	sc = bpf_map_lookup_elem(&scratch, &zero);
+	if (!sc)
+		return UKP_STOP_UNMAPPED;
+	return ukp_walk_translate(&sc->walk, gva);
+}
+
+static __always_inline int ukp_translate(struct ukp_walk *w, __u64 gva)
+{
+	return ukp_translate_scratch(gva);
+}
+
+static __always_inline void count(enum ukp_counter which)
+{
+	struct ukp_counters *row;
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	row = bpf_map_lookup_elem(&counters, &cpu);
+	if (row)
+		__sync_fetch_and_add(&row->v[which], 1);
+}
+
+static __always_inline int output(void *rec, __u64 len)
+{
+	__u64 flags = BPF_RB_NO_WAKEUP;
+
+	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) + len >= wakeup_bytes)
+		flags = BPF_RB_FORCE_WAKEUP;
+	return bpf_ringbuf_output(&ring, rec, len, flags);
+}
+
+static __always_inline __u8 sample_place(struct bpf_perf_event_data *ctx, struct kvm_vcpu *vcpu)
+{
+	if ((ctx->regs.cs & 3) == 3)
+		return UKP_PLACE_VMM;
+	return interrupted_guest(vcpu) ? UKP_PLACE_GUEST : UKP_PLACE_KVM;
+}
+
+static __always_inline void load_walk(struct ukp_walk *w, const struct ukp_vm *vm, struct kvm_vcpu *vcpu)
+{
+	w->rip = read_rip(vcpu);
+	w->rbp = BPF_CORE_READ(vcpu, arch.regs[UKP_REG_RBP]);
+	w->cr0 = BPF_CORE_READ(vcpu, arch.cr0);
+	w->cr3 = BPF_CORE_READ(vcpu, arch.cr3);
+	w->cr4 = BPF_CORE_READ(vcpu, arch.cr4);
+	w->efer = BPF_CORE_READ(vcpu, arch.efer);
+	w->linear_offset = vm->linear_offset;
+	w->has_linear = vm->flags & UKP_VM_LINEAR;
+	w->nr_slots = vm->nr_slots;
+	__builtin_memcpy(w->slots, vm->slots, sizeof(w->slots));
+}
+
+static __always_inline bool same_generation(const struct ukp_vm *vm, const struct ukp_vcpu *known)
+{
+	struct kvm *kvm = (void *)known->kvm;
+	struct kvm_memslots *memslots = BPF_CORE_READ(kvm, memslots[0]);
+
+	return BPF_CORE_READ(memslots, generation) == vm->generation;
+}
+
+/* Only a vCPU that belongs to this very thread is looked into: it can't go away under its own thread. */
+static __always_inline bool runs_here(struct kvm_vcpu *vcpu, __u32 tid)
+{
+	struct pid *pid = BPF_CORE_READ(vcpu, pid);
+
+	return pid && BPF_CORE_READ(pid, numbers[0].nr) == (int)tid;
+}
+
+/* Show user space the code around RIP, if it asked. */
+static __always_inline void probe_text(struct ukp_scratch *sc, const struct ukp_rec_hdr *hdr)
+{
+	__u32 vm = hdr->vm, *wanted;
+	__u64 gva;
+
+	wanted = bpf_map_lookup_elem(&text_wanted, &vm);
+	if (!wanted || !*wanted || sc->walk.stop == UKP_STOP_LEGACY || !sc->walk.nr_frames)
+		return;
+	__sync_fetch_and_add(wanted, -1);
+
+	gva = sc->walk.rip & ~(UKP_TEXT_LEN - 1ULL);
+	if (ukp_translate_scratch(gva) != UKP_STOP_ROOT ||
+	    bpf_probe_read_user(sc->text.bytes, UKP_TEXT_LEN,
+				(void *)(sc->walk.page_hva + (gva & 0xfff)))) {
+		count(UKP_CTR_TEXT_FAILED);
+		return;
+	}
+	sc->text.hdr = *hdr;
+	sc->text.hdr.kind = UKP_REC_TEXT;
+	sc->text.hdr.len = sizeof(sc->text);
+	sc->text.gva = gva;
+	sc->text.rip = sc->walk.rip;
+	count(output(&sc->text, sizeof(sc->text)) ? UKP_CTR_TEXT_FAILED : UKP_CTR_TEXT_STORED);
+}
+
+SEC("perf_event")
+int ukp_on_sample(struct bpf_perf_event_data *ctx)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid(), zero = 0, nr;
+	struct ukp_scratch *sc;
+	struct ukp_sample *sample;
+	struct ukp_vcpu *known;
+	struct kvm_vcpu *vcpu;
+	struct ukp_walk *w;
+	struct ukp_vm *vm;
+
+	count(UKP_CTR_FIRED);
+	known = bpf_map_lookup_elem(&vcpus, &tid);
+	vm = known ? bpf_map_lookup_elem(&vms, &known->vm) : 0;
+	if (!known || !vm) {
+		count(UKP_CTR_DROP_NO_VCPU);
+		return 0;
+	}
+	sc = bpf_map_lookup_elem(&scratch, &zero);
+	if (!sc) {
+		count(UKP_CTR_DROP_NO_SCRATCH);
+		return 0;
+	}
+	w = &sc->walk;
+	vcpu = (void *)known->vcpu;
+
+	w->nr_frames = 0;
+	if (!runs_here(vcpu, tid)) {
+		w->stop = UKP_STOP_MOVED;
+	} else if (!has_rip(vcpu)) {
+		w->stop = UKP_STOP_STALERIP;
+	} else if (!same_generation(vm, known)) {
+		w->frames[0] = read_rip(vcpu);
+		w->nr_frames = BPF_CORE_READ(vcpu, arch.cr0) & UKP_CR0_PE ? 1 : 0;
+		w->stop = UKP_STOP_STALESLOTS;
+	} else {
+		load_walk(w, vm, vcpu);
+		ukp_walk_stack(w);
+	}
+
+	nr = w->nr_frames & UKP_MAX_FRAMES;
+	sample = (struct ukp_sample *)w->head;
+	*sample = (struct ukp_sample){
+		.hdr = {
+			.kind = UKP_REC_SAMPLE,
+			.len = sizeof(struct ukp_sample) + nr * sizeof(__u64),
+			.ts_ns = bpf_ktime_get_ns(),
+			.vm = known->vm,
+			.vcpu = known->vcpu_id,
+		},
+		.period = ctx->sample_period,
+		.tid = tid,
+		.cpu = bpf_get_smp_processor_id(),
+		.place = w->stop == UKP_STOP_MOVED ? UKP_PLACE_KVM : sample_place(ctx, vcpu),
+		.stop = w->stop,
+		.nr_frames = nr,
+	};
+	if (output(sample, sizeof(struct ukp_sample) + nr * sizeof(__u64))) {
+		count(UKP_CTR_DROP_RING_FULL);
+		return 0;
+	}
+	count(UKP_CTR_STORED);
+	if (w->stop != UKP_STOP_STALESLOTS)
+		probe_text(sc, &sample->hdr);
+	return 0;
+}
+
+SEC("iter/task_file")
+int ukp_find(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct ukp_fd_key key = {};
+	struct ukp_found found = {};
+	__u32 *kind;
+
+	if (!task || !file)
+		return 0;
+	key.tgid = task->tgid;
+	key.fd = ctx->fd;
+	kind = bpf_map_lookup_elem(&fd_targets, &key);
+	if (!kind)
+		return 0;
+	found.kind = *kind;
+	found.tgid = key.tgid;
+	found.fd = key.fd;
+	if (found.kind == UKP_FD_VM)
+		find_vm(ctx->meta->seq, &found, file->private_data);
+	else
+		find_vcpu(ctx->meta->seq, &found, file->private_data);
+	return 0;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BPF_UKPROF_ABI_H
+#define BPF_UKPROF_ABI_H
+
+/*
+ * ukprof_abi - what the BPF programs and user space say to each other: records, map values, counters.
+ *
+ * The includer provides __u8 to __u64 (vmlinux.h or linux/types.h). Numbers in an enum are appended,
+ * never reused: they are written into capture files as they are. Every record has its size and the
+ * offset of its variable part asserted on both sides.
+ */
+
+#define UKP_ABI_VERSION 1
+
+#define UKP_MAX_FRAMES 127 /* frames kept of one stack, the leaf included */
+#define UKP_MAX_SLOTS  16  /* memory ranges of one VM that the walk knows: the largest ones */
+#define UKP_TEXT_LEN   256 /* bytes of one text probe: aligned, so it never crosses a page */
+
+/* Where a sample hit the vCPU's thread. */
+enum ukp_place {
+	UKP_PLACE_GUEST = 0, /* the interrupt came while the guest ran */
+	UKP_PLACE_KVM = 1,   /* host kernel: handling an exit, emulating, or a system call of the VMM */
+	UKP_PLACE_VMM = 2,   /* user code of the VMM */
+};
+
+/*
+ * X(NAME, value, label, help): why the walk of a guest stack ended. The frames before it are valid in
+ * every case. ROOT is the only one that means "complete".
+ */
+#define UKP_STOPS(X)                                                                                  \
+	X(ROOT, 0, "root", "Saved frame pointer or return address was 0: the stack is complete")      \
+	X(DEPTH, 1, "depth", "The stack has more frames than are kept")                               \
+	X(UNMAPPED, 2, "unmapped", "A frame's address has no translation in the guest's page tables") \
+	X(NOSLOT, 3, "noslot", "A physical address is outside the VM's memory")                       \
+	X(BACKWARDS, 4, "backwards", "A saved frame pointer did not move up the stack")               \
+	X(NOTRESIDENT, 5, "notresident", "A page of the guest is not resident in the VMM")            \
+	X(BADFP, 6, "badfp", "A frame pointer was misaligned or not a canonical address")             \
+	X(REALMODE, 7, "realmode", "The vCPU was in real mode: addresses need a segment")             \
+	X(LEGACY, 8, "legacy", "The vCPU was not in 64-bit mode: only RIP is known")                  \
+	X(STALERIP, 9, "stalerip", "KVM had not read the guest's RIP for this exit")                  \
+	X(STALESLOTS, 10, "staleslots", "The VM's memory layout was changing")                        \
+	X(MOVED, 11, "moved", "The thread was running another vCPU")
+
+enum ukp_stop {
+#define X(name, value, label, help) UKP_STOP_##name = (value),
+	UKP_STOPS(X)
+#undef X
+	UKP_STOP_MAX
+};
+
+/*
+ * X(NAME, label, help): one list feeds the BPF enum, the report and the capture file. FIRED counts
+ * program runs; each run ends as STORED or as one of the drops, so FIRED = STORED + sum of drops.
+ */
+#define UKP_COUNTERS(X)                                                                          \
+	X(FIRED, "fired", "Sampling interrupts taken")                                           \
+	X(STORED, "stored", "Samples handed to user space")                                      \
+	X(DROP_RING_FULL, "ring_full", "Samples dropped: the ring buffer was full")              \
+	X(DROP_NO_VCPU, "no_vcpu", "Samples dropped: the thread is not a known vCPU any more")   \
+	X(DROP_NO_SCRATCH, "no_scratch", "Samples dropped: no working memory on this processor") \
+	X(TEXT_STORED, "text_stored", "Text probes handed to user space")                        \
+	X(TEXT_FAILED, "text_failed", "Text probes that could not be read or stored")
+
+enum ukp_counter {
+#define X(name, label, help) UKP_CTR_##name,
+	UKP_COUNTERS(X)
+#undef X
+	UKP_CTR_MAX
+};
+
+#define UKP_CTR_ROOM 32 /* counters of one processor; room to append */
+
+/* Value of the counters map, one per possible processor: kept apart by cache lines. */
+struct ukp_counters {
+	__u64 v[UKP_CTR_ROOM];
+};
+
+enum ukp_rec_kind {
+	UKP_REC_SAMPLE = 1,
+	UKP_REC_TEXT = 2,
+};
+
+struct ukp_rec_hdr {
+	__u32 kind;  /* enum ukp_rec_kind */
+	__u32 len;   /* bytes of the whole record */
+	__u64 ts_ns; /* CLOCK_MONOTONIC */
+	__u32 vm;    /* key of the vms map */
+	__u32 vcpu;  /* KVM's vCPU id */
+};
+
+struct ukp_sample {
+	struct ukp_rec_hdr hdr;
+	__u64 period;	  /* what the sample stands for: ns for clocks, else events */
+	__u32 tid;	  /* vCPU thread, as the kernel's initial namespace numbers it */
+	__u32 cpu;	  /* host processor */
+	__u8 place;	  /* enum ukp_place */
+	__u8 stop;	  /* enum ukp_stop */
+	__u16 nr_frames;  /* 0 to UKP_MAX_FRAMES */
+	__u32 reserved;
+	__u64 frames[];	  /* GVAs, leaf first: frames[0] is RIP, the rest are return addresses */
+};
+
+/* Bytes of guest memory around a sampled RIP, to prove which image runs and where. */
+struct ukp_text {
+	struct ukp_rec_hdr hdr;
+	__u64 gva; /* of bytes[0]; a multiple of UKP_TEXT_LEN */
+	__u64 rip; /* where the sample hit, inside bytes */
+	__u8 bytes[UKP_TEXT_LEN];
+};
+
+/* Value of the vcpus map; key: thread id (__u32). */
+struct ukp_vcpu {
+	__u64 vcpu; /* kernel address of struct kvm_vcpu */
+	__u64 kvm;  /* kernel address of struct kvm */
+	__u32 vm;   /* key of the vms map */
+	__u32 vcpu_id;
+};
+
+/* A piece of guest-physical memory and where the VMM has it. */
+struct ukp_slot {
+	__u64 gpa;
+	__u64 size; /* bytes */
+	__u64 hva;
+};
+
+#define UKP_VM_LINEAR 1 /* linear_offset is known: usable where the page tables can't be found */
+
+/* Value of the vms map; key: a small number chosen by user space (__u32). */
+struct ukp_vm {
+	__u64 generation;    /* of kvm->memslots when slots were read */
+	__u64 linear_offset; /* GVA minus GPA of the image */
+	__u32 flags;
+	__u32 nr_slots;
+	struct ukp_slot slots[UKP_MAX_SLOTS];
+};
+
+/* --- discovery: records of the task_file iterator --- */
+
+#define UKP_FD_VM   1
+#define UKP_FD_VCPU 2
+
+/* Key of the fd_targets map; value: UKP_FD_VM or UKP_FD_VCPU (__u32). */
+struct ukp_fd_key {
+	__u32 tgid;
+	__u32 fd;
+};
+
+#define UKP_MAX_FOUND_SLOTS 128
+
+struct ukp_found {
+	__u32 kind; /* UKP_FD_VM or UKP_FD_VCPU */
+	__u32 tgid;
+	__u32 fd;
+	__u32 nr_slots; /* of a VM: struct ukp_slot that follow this record */
+	__u64 kvm;
+	__u64 generation; /* of a VM */
+	/* the rest is about a vCPU */
+	__u64 vcpu;
+	__u32 vcpu_id;
+	__u32 tid; /* 0: has not run yet */
+	__u64 rip;
+	__u64 cr0;
+	__u64 cr3;
+	__u64 efer;
+};
+
+_Static_assert(sizeof(struct ukp_rec_hdr) == 24, "ukp_rec_hdr size");
+_Static_assert(__builtin_offsetof(struct ukp_sample, frames) == 48, "ukp_sample.frames offset");
+_Static_assert(__builtin_offsetof(struct ukp_text, bytes) == 40, "ukp_text.bytes offset");
+_Static_assert(sizeof(struct ukp_text) == 296, "ukp_text size");
+_Static_assert(sizeof(struct ukp_slot) == 24, "ukp_slot size");
+_Static_assert(sizeof(struct ukp_found) == 80, "ukp_found size");
+_Static_assert((int)UKP_CTR_MAX <= UKP_CTR_ROOM, "counters fit their row");
+_Static_assert((int)UKP_STOP_MAX <= 256, "stop reasons fit their field");
+
+#endif /* BPF_UKPROF_ABI_H */

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <libelf.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_TEXTS    64		   /* executable segments of one image */
+#define MAX_TEXT_LEN (1ULL << 30)  /* bytes of code: more is no unikernel but an attack on our memory */
+#define MAX_BUILD_ID 64
+
+struct image {
+	char *path;
+	char *build_id;
+	int fd;
+	Elf *elf;
+	uint64_t file_size;
+	uint64_t entry;
+	bool is_pic;
+	size_t nr_texts;
+	struct image_text texts[MAX_TEXTS];
+};
+
+const char *image__verdict_str(enum image_verdict verdict)
+{
+	switch (verdict) {
+	case IMAGE_OK:
+		return "fine";
+	case IMAGE_UNREADABLE:
+		return "can't be read";
+	case IMAGE_NOT_ELF:
+		return "not an ELF file";
+	case IMAGE_TRUNCATED:
+		return "ELF file is cut short";
+	case IMAGE_32BIT:
+		return "32-bit ELF file";
+	case IMAGE_OTHER_MACHINE:
+		return "ELF file for another processor than x86-64";
+	case IMAGE_NOT_LINKED:
+		return "object or core file, not a linked image";
+	case IMAGE_NO_CODE:
+		return "ELF file without code";
+	case IMAGE_MALFORMED:
+		return "malformed ELF file";
+	case IMAGE_NO_MEMORY:
+		return "out of memory";
+	}
+	return "unknown";
+}
+
+const char *image__hint(enum image_verdict verdict)
+{
+	switch (verdict) {
+	case IMAGE_UNREADABLE:
+		return "check the path; for a VMM in a container, the path is that of the host";
+	case IMAGE_32BIT:
+		return "Unikraft boots a 32-bit file and leaves the symbols in its 64-bit twin: pass -s IMAGE.dbg";
+	case IMAGE_TRUNCATED:
+		return "copy or build the image again, and compare its size";
+	case IMAGE_NOT_ELF:
+	case IMAGE_OTHER_MACHINE:
+	case IMAGE_NOT_LINKED:
+	case IMAGE_NO_CODE:
+	case IMAGE_MALFORMED:
+		return "pass the unstripped unikernel that the guest runs: -s FILE";
+	case IMAGE_OK:
+	case IMAGE_NO_MEMORY:
+		break;
+	}
+	return "";
+}
+
+static enum image_verdict read_at(const struct image *img, void *dst, uint64_t len, uint64_t offset)
+{
+	uint64_t done = 0;
+	ssize_t n;
+
+	while (done < len) {
+		n = pread(img->fd, (char *)dst + done, len - done, offset + done);
+		if (n < 0)
+			return IMAGE_UNREADABLE;
+		if (!n)
+			return IMAGE_TRUNCATED;
+		done += n;
+	}
+	return IMAGE_OK;
+}
+
+static bool in_file(const struct image *img, uint64_t offset, uint64_t len)
+{
+	return offset <= img->file_size && len <= img->file_size - offset;
+}
+
+static enum image_verdict check_header(struct image *img)
+{
+	unsigned char ident[EI_NIDENT];
+	Elf64_Ehdr ehdr;
+	enum image_verdict verdict;
+
+	verdict = read_at(img, ident, sizeof(ident), 0);
+	if (verdict == IMAGE_UNREADABLE)
+		return verdict;
+	if (verdict || memcmp(ident, ELFMAG, SELFMAG))
+		return IMAGE_NOT_ELF;
+	if (ident[EI_CLASS] == ELFCLASS32)
+		return IMAGE_32BIT;
+	if (ident[EI_CLASS] != ELFCLASS64)
+		return IMAGE_MALFORMED;
+	if (ident[EI_DATA] != ELFDATA2LSB)
+		return IMAGE_OTHER_MACHINE;
+	verdict = read_at(img, &ehdr, sizeof(ehdr), 0);
+	if (verdict)
+		return verdict;
+	if (ehdr.e_machine != EM_X86_64)
+		return IMAGE_OTHER_MACHINE;
+	if (ehdr.e_type != ET_EXEC && ehdr.e_type != ET_DYN)
+		return IMAGE_NOT_LINKED;
+	if (!in_file(img, ehdr.e_phoff, (uint64_t)ehdr.e_phnum * sizeof(Elf64_Phdr)) ||
+	    !in_file(img, ehdr.e_shoff, (uint64_t)ehdr.e_shnum * sizeof(Elf64_Shdr)))
+		return IMAGE_TRUNCATED;
+	img->entry = ehdr.e_entry;
+	img->is_pic = ehdr.e_type == ET_DYN;
+	return IMAGE_OK;
+}
+
+static enum image_verdict add_text(struct image *img, const GElf_Phdr *ph)
+{
+	struct image_text *text;
+	enum image_verdict verdict;
+	uint8_t *bytes;
+	uint64_t sum = 0;
+	size_t i;
+
+	if (!in_file(img, ph->p_offset, ph->p_filesz))
+		return IMAGE_TRUNCATED;
+	for (i = 0; i < img->nr_texts; i++)
+		sum += img->texts[i].len;
+	if (img->nr_texts == MAX_TEXTS || ph->p_filesz > MAX_TEXT_LEN - sum ||
+	    ph->p_vaddr + ph->p_filesz < ph->p_vaddr)
+		return IMAGE_MALFORMED;
+	bytes = malloc(ph->p_filesz);
+	if (!bytes)
+		return IMAGE_NO_MEMORY;
+	verdict = read_at(img, bytes, ph->p_filesz, ph->p_offset);
+	if (verdict) {
+		free(bytes);
+		return verdict;
+	}
+	text = &img->texts[img->nr_texts++];
+	text->addr = ph->p_vaddr;
+	text->paddr = ph->p_paddr;
+	text->len = ph->p_filesz;
+	text->offset = ph->p_offset;
+	text->bytes = bytes;
+	return IMAGE_OK;
+}
+
+static enum image_verdict read_texts(struct image *img)
+{
+	enum image_verdict verdict;
+	GElf_Phdr ph;
+	size_t i, nr;
+
+	if (elf_getphdrnum(img->elf, &nr))
+		return IMAGE_MALFORMED;
+	for (i = 0; i < nr; i++) {
+		if (!gelf_getphdr(img->elf, i, &ph))
+			return IMAGE_MALFORMED;
+		if (ph.p_type != PT_LOAD || !(ph.p_flags & PF_X) || !ph.p_filesz)
+			continue;
+		verdict = add_text(img, &ph);
+		if (verdict)
+			return verdict;
+	}
+	return img->nr_texts ? IMAGE_OK : IMAGE_NO_CODE;
+}
+
+/* All symbol and string tables must lie in the file: libelf would find out late, one symbol at a time. */
+static enum image_verdict check_sections(struct image *img)
+{
+	Elf_Scn *scn = NULL;
+	GElf_Shdr sh;
+
+	while ((scn = elf_nextscn(img->elf, scn))) {
+		if (!gelf_getshdr(scn, &sh))
+			return IMAGE_MALFORMED;
+		if (sh.sh_type != SHT_NOBITS && sh.sh_type != SHT_NULL && !in_file(img, sh.sh_offset, sh.sh_size))
+			return IMAGE_TRUNCATED;
+	}
+	return IMAGE_OK;
+}
+
+static char *hex(const uint8_t *bytes, size_t len)
+{
+	char *str = malloc(2 * len + 1);
+	size_t i;
+
+	for (i = 0; str && i < len; i++) {
+		str[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
+		str[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
+	}
+	if (str)
+		str[2 * len] = '\0';
+	return str;
+}
+
+static enum image_verdict find_build_id(struct image *img)
+{
+	size_t off, name, desc;
+	Elf_Scn *scn = NULL;
+	Elf_Data *data;
+	GElf_Nhdr nh;
+	GElf_Shdr sh;
+
+	while ((scn = elf_nextscn(img->elf, scn))) {
+		if (!gelf_getshdr(scn, &sh) || sh.sh_type != SHT_NOTE)
+			continue;
+		data = elf_getdata(scn, NULL);
+		for (off = 0; data && (off = gelf_getnote(data, off, &nh, &name, &desc));) {
+			if (nh.n_type != NT_GNU_BUILD_ID || nh.n_namesz != 4 || !nh.n_descsz ||
+			    nh.n_descsz > MAX_BUILD_ID || memcmp((char *)data->d_buf + name, "GNU", 4))
+				continue;
+			img->build_id = hex((uint8_t *)data->d_buf + desc, nh.n_descsz);
+			return img->build_id ? IMAGE_OK : IMAGE_NO_MEMORY;
+		}
+	}
+	return IMAGE_OK;
+}
+
+enum image_verdict image__open(struct image **out, const char *path)
+{
+	enum image_verdict verdict;
+	struct image *img;
+	struct stat st;
+	int saved;
+
+	if (elf_version(EV_CURRENT) == EV_NONE)
+		return IMAGE_MALFORMED;
+	img = calloc(1, sizeof(*img));
+	if (!img)
+		return IMAGE_NO_MEMORY;
+	verdict = IMAGE_UNREADABLE;
+	/* O_NONBLOCK: a named pipe in place of a file must not hang us. */
+	img->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (img->fd < 0 || fstat(img->fd, &st))
+		goto err;
+	if (!S_ISREG(st.st_mode)) {
+		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+		goto err;
+	}
+	img->file_size = st.st_size;
+	verdict = IMAGE_NO_MEMORY;
+	img->path = strdup(path);
+	if (!img->path)
+		goto err;
+	verdict = check_header(img);
+	if (verdict)
+		goto err;
+	verdict = IMAGE_MALFORMED;
+	img->elf = elf_begin(img->fd, ELF_C_READ, NULL);
+	if (!img->elf)
+		goto err;
+	verdict = check_sections(img);
+	if (!verdict)
+		verdict = read_texts(img);
+	if (!verdict)
+		verdict = find_build_id(img);
+	if (verdict)
+		goto err;
+	*out = img;
+	return IMAGE_OK;
+err:
+	saved = errno;
+	image__free(img);
+	errno = saved;
+	return verdict;
+}
+
+void image__free(struct image *img)
+{
+	size_t i;
+
+	if (!img)
+		return;
+	for (i = 0; i < img->nr_texts; i++)
+		free((uint8_t *)img->texts[i].bytes);
+	elf_end(img->elf);
+	if (img->fd >= 0)
+		close(img->fd);
+	free(img->build_id);
+	free(img->path);
+	free(img);
+}
+
+const char *image__path(const struct image *img)
+{
+	return img->path;
+}
+
+const char *image__build_id(const struct image *img)
+{
+	return img->build_id;
+}
+
+bool image__is_pic(const struct image *img)
+{
+	return img->is_pic;
+}
+
+uint64_t image__entry(const struct image *img)
+{
+	return img->entry;
+}
+
+size_t image__nr_texts(const struct image *img)
+{
+	return img->nr_texts;
+}
+
+const struct image_text *image__text(const struct image *img, size_t i)
+{
+	return &img->texts[i];
+}
+
+static Elf_Scn *find_table(struct image *img, GElf_Word type, GElf_Shdr *sh)
+{
+	Elf_Scn *scn = NULL;
+
+	while ((scn = elf_nextscn(img->elf, scn)))
+		if (gelf_getshdr(scn, sh) && sh->sh_type == type && sh->sh_entsize)
+			return scn;
+	return NULL;
+}
+
+/* Fills @out and returns true if the symbol can name code. */
+static bool code_symbol(struct image *img, const GElf_Sym *sym, const char *strings, size_t strings_len,
+			struct image_sym *out)
+{
+	uint8_t type = GELF_ST_TYPE(sym->st_info);
+	Elf_Scn *scn;
+	GElf_Shdr sh;
+
+	if (type != STT_FUNC && type != STT_NOTYPE && type != STT_GNU_IFUNC)
+		return false;
+	if (sym->st_shndx == SHN_UNDEF || sym->st_shndx >= SHN_LORESERVE)
+		return false;
+	scn = elf_getscn(img->elf, sym->st_shndx);
+	if (!scn || !gelf_getshdr(scn, &sh) || !(sh.sh_flags & SHF_EXECINSTR))
+		return false;
+	if (sym->st_value < sh.sh_addr || sym->st_value - sh.sh_addr >= sh.sh_size)
+		return false;
+	if (!sym->st_name || sym->st_name >= strings_len || !strings[sym->st_name] ||
+	    !memchr(strings + sym->st_name, 0, strings_len - sym->st_name))
+		return false;
+	out->addr = sym->st_value;
+	out->size = sym->st_size;
+	out->section_end = sh.sh_addr + sh.sh_size;
+	out->name = strings + sym->st_name;
+	out->type = type;
+	out->bind = GELF_ST_BIND(sym->st_info);
+	/* Compilers' local labels say nothing to a reader. */
+	return strncmp(out->name, ".L", 2) != 0;
+}
+
+int image__for_each_sym(struct image *img, int (*visit)(void *ctx, const struct image_sym *sym), void *ctx)
+{
+	Elf_Data *data, *strings;
+	struct image_sym out;
+	GElf_Sym sym;
+	GElf_Shdr sh;
+	Elf_Scn *scn;
+	size_t i, nr;
+	int err;
+
+	scn = find_table(img, SHT_SYMTAB, &sh);
+	if (!scn)
+		scn = find_table(img, SHT_DYNSYM, &sh);
+	if (!scn)
+		return -ENOENT;
+	data = elf_getdata(scn, NULL);
+	strings = elf_getdata(elf_getscn(img->elf, sh.sh_link), NULL);
+	if (!data || !strings || !strings->d_buf)
+		return -EBADMSG;
+	nr = data->d_size / sizeof(Elf64_Sym);
+	for (i = 0; i < nr; i++) {
+		if (!gelf_getsym(data, i, &sym))
+			return -EBADMSG;
+		if (!code_symbol(img, &sym, strings->d_buf, strings->d_size, &out))
+			continue;
+		err = visit(ctx, &out);
+		if (err)
+			return err;
+	}
+	return 0;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SYMBOLIZER_IMAGE_H
+#define SYMBOLIZER_IMAGE_H
+
+/*
+ * image - the ELF file of a unikernel: its code bytes, its identity, its symbol tables.
+ *
+ * The file is foreign: it may be anything at all, and may change while it is read. It is read with
+ * pread() into our own memory, never mapped, and every offset and length is checked against the file's
+ * size before it is used.
+ *
+ * Threads: one image, one thread. Lifetime: everything that is borrowed lives until image__free().
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct image;
+
+/* Why a file is of no use as an image. A hint for each is in image__hint(). */
+enum image_verdict {
+	IMAGE_OK = 0,
+	IMAGE_UNREADABLE,    /* open or read failed; errno says why */
+	IMAGE_NOT_ELF,
+	IMAGE_TRUNCATED,     /* headers point beyond the end of the file */
+	IMAGE_32BIT,	     /* ELF32: often the booted file, whose symbols are in a 64-bit twin */
+	IMAGE_OTHER_MACHINE, /* not x86-64 */
+	IMAGE_NOT_LINKED,    /* relocatable object or core file */
+	IMAGE_NO_CODE,	     /* no executable segment with bytes in the file */
+	IMAGE_MALFORMED,     /* tables contradict each other */
+	IMAGE_NO_MEMORY,
+};
+
+/* A range of executable bytes, as the program headers give it. */
+struct image_text {
+	uint64_t addr;	      /* image address: as linked */
+	uint64_t paddr;	      /* physical address of the program header */
+	uint64_t len;
+	uint64_t offset;      /* in the file */
+	const uint8_t *bytes; /* borrowed */
+};
+
+/* A symbol as the file has it. */
+struct image_sym {
+	uint64_t addr;
+	uint64_t size;
+	uint64_t section_end; /* image address where its section ends: no symbol reaches beyond */
+	const char *name;     /* borrowed */
+	uint8_t type;	      /* STT_* */
+	uint8_t bind;	      /* STB_* */
+};
+
+/**
+ * image__open() - read an image.
+ * @out: on IMAGE_OK receives it, owned by the caller; untouched otherwise.
+ * @path: file; copied.
+ *
+ * Return: a verdict; errno is set for IMAGE_UNREADABLE.
+ */
+enum image_verdict image__open(struct image **out, const char *path);
+void image__free(struct image *img); /* accepts NULL */
+
+/** image__verdict_str() - the verdict in words that follow the file's name in a message. */
+const char *image__verdict_str(enum image_verdict verdict);
+/** image__hint() - what the user can do about it. */
+const char *image__hint(enum image_verdict verdict);
+
+const char *image__path(const struct image *img);
+/** image__build_id() - lower-case hexadecimal, or NULL: unikernels rarely have one. */
+const char *image__build_id(const struct image *img);
+/** image__is_pic() - linked to run at any address (ET_DYN, static-PIE). */
+bool image__is_pic(const struct image *img);
+uint64_t image__entry(const struct image *img);
+
+size_t image__nr_texts(const struct image *img);
+const struct image_text *image__text(const struct image *img, size_t i);
+
+/**
+ * image__for_each_sym() - visit the symbols that can name code.
+ * @visit: called for each defined STT_FUNC, STT_NOTYPE and STT_GNU_IFUNC symbol in an executable section
+ *	of .symtab, or of .dynsym when there is no .symtab; a result other than 0 ends the visit.
+ *
+ * Return: 0; -ENOENT if the image has neither table (stripped); -EBADMSG if a table is malformed; or
+ * what @visit returned.
+ */
+int image__for_each_sym(struct image *img, int (*visit)(void *ctx, const struct image_sym *sym), void *ctx);
+
+#endif /* SYMBOLIZER_IMAGE_H */

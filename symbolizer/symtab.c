@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "symtab.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image.h"
+
+struct range {
+	uint64_t start;
+	uint64_t end;
+	uint64_t sym_start; /* of the whole symbol: a nested one may have cut it in pieces */
+	uint32_t name;	    /* offset into names */
+};
+
+struct symtab {
+	struct range *ranges;
+	size_t nr;
+	size_t cap;
+	char *names;
+	size_t names_len;
+	size_t names_cap;
+};
+
+/* A symbol on its way into the table. */
+struct raw {
+	uint64_t start;
+	uint64_t end;
+	uint32_t name;
+	uint8_t rank; /* lower is better */
+	bool sized;
+};
+
+struct builder {
+	struct symtab *st;
+	struct raw *raws;
+	size_t nr;
+	size_t cap;
+};
+
+static int grow(void **array, size_t *cap, size_t need, size_t size)
+{
+	size_t n = *cap ? *cap : 256;
+	void *p;
+
+	if (need <= *cap)
+		return 0;
+	while (n < need)
+		n *= 2;
+	p = reallocarray(*array, n, size);
+	if (!p)
+		return -ENOMEM;
+	*array = p;
+	*cap = n;
+	return 0;
+}
+
+static int visit_sym(void *ctx, const struct image_sym *sym)
+{
+	struct builder *b = ctx;
+	struct symtab *st = b->st;
+	size_t len = strlen(sym->name) + 1;
+	struct raw *raw;
+	int bind;
+
+	if (st->names_len + len > UINT32_MAX)
+		return -EBADMSG;
+	if (grow((void **)&st->names, &st->names_cap, st->names_len + len, 1) ||
+	    grow((void **)&b->raws, &b->cap, b->nr + 1, sizeof(*b->raws)))
+		return -ENOMEM;
+	raw = &b->raws[b->nr++];
+	raw->name = st->names_len;
+	memcpy(st->names + st->names_len, sym->name, len);
+	st->names_len += len;
+	raw->start = sym->addr;
+	raw->sized = sym->size != 0;
+	raw->end = sym->section_end;
+	if (raw->sized && sym->size < sym->section_end - sym->addr)
+		raw->end = sym->addr + sym->size;
+	bind = sym->bind == STB_GLOBAL ? 0 : sym->bind == STB_WEAK ? 1 : 2;
+	raw->rank = 2 * bind + (sym->type == STT_NOTYPE);
+	return 0;
+}
+
+static int compare_raws(const void *pa, const void *pb, void *ctx)
+{
+	const struct raw *a = pa, *b = pb;
+	const char *names = ctx;
+
+	if (a->start != b->start)
+		return a->start < b->start ? -1 : 1;
+	if (a->sized != b->sized)
+		return a->sized ? -1 : 1;
+	if (a->rank != b->rank)
+		return a->rank < b->rank ? -1 : 1;
+	return strcmp(names + a->name, names + b->name);
+}
+
+static int add_range(struct symtab *st, const struct raw *raw, uint64_t start, uint64_t end)
+{
+	if (start >= end)
+		return 0;
+	if (grow((void **)&st->ranges, &st->cap, st->nr + 1, sizeof(*st->ranges)))
+		return -ENOMEM;
+	st->ranges[st->nr++] = (struct range){ start, end, raw->start, raw->name };
+	return 0;
+}
+
+/*
+ * Sweep over the sorted symbols with a stack of those that are open: the innermost open one owns an
+ * address. Sized symbols may nest (assembly entry points inside a function); unsized ones reach only to
+ * the next symbol and never cover an open sized one.
+ */
+static int sweep(struct builder *b)
+{
+	struct raw **open = calloc(b->nr + 1, sizeof(*open));
+	size_t nr_open = 0, i;
+	uint64_t at = 0;
+	int err = 0;
+
+	if (!open)
+		return -ENOMEM;
+	for (i = 0; i <= b->nr && !err; i++) {
+		uint64_t next = i < b->nr ? b->raws[i].start : UINT64_MAX;
+		struct raw *raw = i < b->nr ? &b->raws[i] : NULL;
+
+		while (nr_open && open[nr_open - 1]->end <= next && !err) {
+			err = add_range(b->st, open[nr_open - 1], at, open[nr_open - 1]->end);
+			if (open[nr_open - 1]->end > at)
+				at = open[nr_open - 1]->end;
+			nr_open--;
+		}
+		if (err || !raw)
+			break;
+		/* A second name at the same address: the first of the sorted ones is the better. */
+		if (i && b->raws[i - 1].start == raw->start)
+			continue;
+		if (nr_open && !raw->sized && open[nr_open - 1]->sized)
+			continue;
+		if (nr_open) {
+			err = add_range(b->st, open[nr_open - 1], at, next);
+			if (!open[nr_open - 1]->sized)
+				nr_open--;
+		}
+		at = next;
+		open[nr_open++] = raw;
+	}
+	free(open);
+	return err;
+}
+
+int symtab__new(struct symtab **out, struct image *img)
+{
+	struct builder b = { 0 };
+	int err;
+
+	b.st = calloc(1, sizeof(*b.st));
+	if (!b.st)
+		return -ENOMEM;
+	err = image__for_each_sym(img, visit_sym, &b);
+	if (!err && !b.nr)
+		err = -ENOENT;
+	if (!err) {
+		qsort_r(b.raws, b.nr, sizeof(*b.raws), compare_raws, b.st->names);
+		err = sweep(&b);
+	}
+	free(b.raws);
+	if (err) {
+		symtab__free(b.st);
+		return err;
+	}
+	*out = b.st;
+	return 0;
+}
+
+void symtab__free(struct symtab *st)
+{
+	if (!st)
+		return;
+	free(st->ranges);
+	free(st->names);
+	free(st);
+}
+
+size_t symtab__nr(const struct symtab *st)
+{
+	return st->nr;
+}
+
+int symtab__lookup(const struct symtab *st, uint64_t addr, struct symtab_sym *out)
+{
+	size_t lo = 0, hi = st->nr, mid;
+
+	/* The last range that starts at or below addr. */
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (st->ranges[mid].start <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo || addr >= st->ranges[lo - 1].end)
+		return -ENOENT;
+	out->name = st->names + st->ranges[lo - 1].name;
+	out->start = st->ranges[lo - 1].sym_start;
+	out->end = st->ranges[lo - 1].end;
+	return 0;
+}

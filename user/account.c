@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "account.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "recording.h"
+
+static const char *const stop_labels[] = {
+#define X(name, value, label, help) [UKP_STOP_##name] = label,
+	UKP_STOPS(X)
+#undef X
+};
+
+static const struct {
+	int counter;
+	const char *label;
+	const char *hint;
+} drops[] = {
+	{ UKP_CTR_DROP_RING_FULL, "ring buffer full",
+	  "give it more room (--buffer), sample less often (-F), or write to a faster place" },
+	{ UKP_CTR_DROP_NO_VCPU, "vCPU no longer known", NULL },
+	{ UKP_CTR_DROP_NO_SCRATCH, "no working memory", NULL },
+};
+
+static double percent(uint64_t part, uint64_t whole)
+{
+	return whole ? 100.0 * part / whole : 0;
+}
+
+static void print_incomplete(const uint64_t *stops, uint64_t total)
+{
+	uint64_t incomplete = total - stops[UKP_STOP_ROOT];
+	char line[256] = "";
+	size_t len = 0;
+	int i;
+
+	if (!incomplete)
+		return;
+	for (i = 0; i < UKP_STOP_MAX; i++)
+		if (i != UKP_STOP_ROOT && stops[i] && len < sizeof(line))
+			len += snprintf(line + len, sizeof(line) - len, "%s%s %.1f%%", len ? ", " : "",
+					stop_labels[i], percent(stops[i], total));
+	log_info("session: %.1f%% of the stacks are incomplete (%s)", percent(incomplete, total), line);
+}
+
+void account__print(const struct recording *r, uint64_t nr_unresolved)
+{
+	const uint64_t *counters = recording__counter_values(r);
+	uint64_t total = recording__nr_samples(r), dropped = recording__nr_dropped(r);
+	uint64_t places[3] = { 0 }, stops[UKP_STOP_MAX] = { 0 };
+	const struct recording_vm_data *vm;
+	bool emulated = recording__info(r)->is_emulated;
+	size_t i, k;
+
+	for (i = 0; i < recording__nr_vms(r); i++) {
+		vm = recording__vm_data(r, i);
+		for (k = 0; k < 3; k++)
+			places[k] += vm->nr_place[k];
+		for (k = 0; k < UKP_STOP_MAX; k++)
+			stops[k] += vm->nr_stop[k];
+	}
+	log_info("session: %" PRIu64 " samples in %.1f s, %" PRIu64 " dropped, %.1f%% unresolved", total,
+		 recording__duration_ns(r) / 1e9, dropped, percent(nr_unresolved, total));
+	if (total && emulated)
+		log_info("session: guest %.1f%%, vmm %.1f%% (this host emulates guest code in the kernel: "
+			 "time there is the guest's)", percent(places[UKP_PLACE_GUEST] + places[UKP_PLACE_KVM], total),
+			 percent(places[UKP_PLACE_VMM], total));
+	else if (total)
+		log_info("session: guest %.1f%%, kvm %.1f%%, vmm %.1f%%", percent(places[UKP_PLACE_GUEST], total),
+			 percent(places[UKP_PLACE_KVM], total), percent(places[UKP_PLACE_VMM], total));
+	print_incomplete(stops, total);
+	for (i = 0; i < sizeof(drops) / sizeof(drops[0]); i++) {
+		if (!counters[drops[i].counter])
+			continue;
+		log_warn("session: %" PRIu64 " samples dropped: %s", counters[drops[i].counter], drops[i].label);
+		if (drops[i].hint)
+			log_hint("%s", drops[i].hint);
+	}
+	if (recording__nr_bad(r))
+		log_warn("session: %" PRIu64 " records contradicted themselves and were skipped", recording__nr_bad(r));
+	if (recording__how_ended(r) != RECORDING_CUT && recording__unaccounted(r))
+		log_warn("session: %" PRId64 " samples are unaccounted for: please report this", recording__unaccounted(r));
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cmd_record - ukprof record: sample a VM and write what was seen. */
+#include "cli.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "capture.h"
+#include "exporter.h"
+#include "log.h"
+#include "naming.h"
+#include "recording.h"
+#include "session.h"
+#include "snapshot.h"
+#include "units.h"
+
+#define DEFAULT_OUTPUT "ukprof.html"
+#define DEFAULT_RING   (8u << 20)
+
+enum { OPT_VM = 256, OPT_BUFFER };
+
+struct record_opts {
+	struct session_opts session;
+	const char *symbols;
+	const char *output;
+	const char *format;
+};
+
+static const struct argp_option options[] = {
+	{ "pid", 'p', "PID", 0, "the VMM's process; may be left out if one VM runs on this host", 0 },
+	{ "vm", OPT_VM, "NAME", 0, "the VM's name, as 'ukprof list' shows it", 0 },
+	{ "all", 'a', NULL, 0, "every VM on this host, also those that start meanwhile", 0 },
+	{ "freq", 'F', "HZ", 0, "samples per second and vCPU, 1-10000 (default: 99)", 0 },
+	{ "duration", 'd', "TIME", 0, "stop after TIME, such as 30s or 5m (default: until Ctrl-C)", 0 },
+	{ "event", 'e', "EVENT", 0, "cpu-clock (default: works everywhere) or cycles (needs a PMU)", 0 },
+	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: what the VMM booted, or its .dbg twin)", 0 },
+	{ "output", 'o', "FILE", 0, "where to; its ending names the format: .html .svg .folded .pb.gz .ukp "
+				    "(default: " DEFAULT_OUTPUT "; - is standard output)", 0 },
+	{ "format", 'f', "FORMAT", 0, "html, svg, folded, pprof or ukp, whatever the ending", 0 },
+	{ "buffer", OPT_BUFFER, "SIZE", 0, "ring buffer between kernel and ukprof, 4K-1G (default: 8M)", 0 },
+	{ 0 },
+};
+
+static uint64_t parse_ring(struct argp_state *state, const char *arg)
+{
+	uint64_t size = 0, pow2 = sysconf(_SC_PAGESIZE);
+
+	if (units__parse_size(arg, &size) || size < pow2 || size > 1u << 30)
+		argp_error(state, "--buffer: '%s' is not a size from 4K to 1G", arg);
+	while (pow2 < size)
+		pow2 *= 2;
+	return pow2;
+}
+
+static error_t parse_opt(int key, char *arg, struct argp_state *state)
+{
+	struct record_opts *o = state->input;
+
+	switch (key) {
+	case 'p':
+		o->session.pid = cli__uint(state, "-p", arg, 1, 1 << 22);
+		break;
+	case OPT_VM:
+		o->session.vm_name = arg;
+		break;
+	case 'a':
+		o->session.all = true;
+		break;
+	case 'F':
+		o->session.sampler.freq_hz = cli__uint(state, "-F", arg, 1, 10000);
+		break;
+	case 'd':
+		o->session.duration_ns = cli__duration(state, "-d", arg);
+		break;
+	case 'e':
+		if (!strcmp(arg, "cycles"))
+			o->session.sampler.event = SAMPLER_CYCLES;
+		else if (!strcmp(arg, "cpu-clock"))
+			o->session.sampler.event = SAMPLER_CPU_CLOCK;
+		else
+			argp_error(state, "-e: no event is called '%s': give cpu-clock or cycles", arg);
+		break;
+	case 's':
+		o->symbols = arg;
+		break;
+	case 'o':
+		o->output = arg;
+		break;
+	case 'f':
+		o->format = arg;
+		break;
+	case OPT_BUFFER:
+		o->session.ring_bytes = parse_ring(state, arg);
+		break;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is not understood: the VMM's process is given by -p PID", arg);
+		break;
+	case ARGP_KEY_END:
+		if (!!o->session.pid + !!o->session.vm_name + o->session.all > 1)
+			argp_error(state, "-p, --vm and --all exclude each other");
+		break;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = NULL;
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse_opt,
+	.doc = "Sample the guest's call stacks of a running VM.\v"
+	       "Examples:\n"
+	       "  ukprof record -p 4242 -d 10s -o web.html     flame graph of ten seconds\n"
+	       "  ukprof record -p 4242 -s app.dbg -o web.pb.gz  with symbols from app.dbg, for pprof\n"
+	       "  ukprof record --vm web -o web.ukp            capture; 'ukprof report' names it later",
+	.children = cli_common,
+};
+
+/* --- one recording --- */
+
+struct record {
+	struct recording *rec;
+	struct naming *naming;
+	struct capture_writer *capture; /* NULL: the result is a report */
+};
+
+static int on_tick(void *ctx, uint64_t elapsed_ns)
+{
+	struct record *r = ctx;
+	uint64_t total, unresolved;
+	char line[160];
+	int err;
+
+	err = naming__update(r->naming, r->rec);
+	if (!err && r->capture)
+		err = capture_writer__flush(r->capture);
+	if (err || !isatty(STDERR_FILENO))
+		return err;
+	total = recording__nr_samples(r->rec);
+	unresolved = naming__unresolved(r->naming, r->rec);
+	snprintf(line, sizeof(line), "%.0f s: %" PRIu64 " samples, %" PRIu64 " dropped, %.1f%% unresolved",
+		 elapsed_ns / 1e9, total, recording__nr_dropped(r->rec), total ? 100.0 * unresolved / total : 0);
+	log__set_status(line);
+	return 0;
+}
+
+static int exit_of(enum session_status status)
+{
+	switch (status) {
+	case SESSION_OK:
+		return CLI_OK;
+	case SESSION_NO_VM:
+		return CLI_NO_VM;
+	case SESSION_NO_RIGHTS:
+		return CLI_NO_RIGHTS;
+	case SESSION_FAILED:
+		break;
+	}
+	return CLI_FAILED;
+}
+
+static void describe_end(const struct record *r, const struct record_opts *o)
+{
+	switch (recording__how_ended(r->rec)) {
+	case RECORDING_VM_ENDED:
+		log_warn("session: the VM ended before the recording did: what was sampled is kept");
+		break;
+	case RECORDING_INTERRUPTED:
+		if (o->session.duration_ns)
+			log_info("session: stopped early by a signal");
+		break;
+	case RECORDING_FINISHED:
+	case RECORDING_CUT:
+		break;
+	}
+}
+
+/* Write what was recorded, whatever ended it. */
+static int finish(struct record *r, struct output *out, const char *path, const struct exporter *exporter)
+{
+	struct snapshot *snap = NULL;
+	int err, status = CLI_OK;
+
+	log__set_status(NULL);
+	err = naming__snapshot(r->naming, r->rec, &snap);
+	if (err == -EBADMSG)
+		status = CLI_FAILED; /* the user named a wrong image: addresses are written, but that is not what was asked */
+	else if (err)
+		log_err("record: %s", strerror(-err));
+	account__print(r->rec, naming__unresolved(r->naming, r->rec));
+
+	if (r->capture) {
+		err = capture_writer__close(r->capture);
+		r->capture = NULL;
+		output__abandon(out);
+		if (err && err != -EPIPE) {
+			log_err("output: %s: %s", path, strerror(-err));
+			status = CLI_FAILED;
+		}
+	} else if (snap) {
+		err = cli__export(snap, exporter, out, path);
+		if (err)
+			status = err;
+	} else {
+		output__abandon(out);
+		status = CLI_FAILED;
+	}
+	snapshot__put(snap);
+	if (status == CLI_OK && strcmp(path, "-"))
+		log_info("output: %s", path);
+	return status;
+}
+
+static bool is_capture(const struct record_opts *o)
+{
+	size_t len = strlen(o->output);
+
+	if (o->format)
+		return !strcmp(o->format, "ukp");
+	return len > 4 && !strcmp(o->output + len - 4, ".ukp");
+}
+
+static int run_record(const struct record_opts *o)
+{
+	struct session_ops ops = { .tick = on_tick };
+	const struct exporter *exporter = NULL;
+	struct session *session = NULL;
+	enum session_status status;
+	struct output *out = NULL;
+	struct record r = { 0 };
+	int ret = CLI_FAILED;
+
+	/* All that can be wrong with what was asked is found out before the guest is touched. */
+	if (!is_capture(o)) {
+		exporter = cli__format(o->format, o->output);
+		if (!exporter)
+			return CLI_USAGE;
+	}
+	switch (naming__new(&r.naming, o->symbols)) {
+	case 0:
+		break;
+	case -EINVAL:
+		return CLI_FAILED;
+	default:
+		goto no_memory;
+	}
+	if (recording__new(&r.rec))
+		goto no_memory;
+	status = session__new(&session, &o->session, r.rec);
+	if (status) {
+		ret = exit_of(status);
+		goto out;
+	}
+	out = output__open(o->output, !exporter, !exporter || exporter->is_binary);
+	if (!out)
+		goto out;
+	if (!exporter && capture_writer__new(&r.capture, dup(output__fd(out))))
+		goto no_memory;
+	recording__set_capture(r.rec, r.capture);
+
+	log_info("session: recording %s at %u Hz%s", session__describe(session), o->session.sampler.freq_hz,
+		 o->session.duration_ns ? "" : " until Ctrl-C");
+	status = session__run(session, &ops, &r);
+	session__free(session);
+	session = NULL;
+	if (status) {
+		ret = exit_of(status);
+		log__set_status(NULL);
+		goto out;
+	}
+	describe_end(&r, o);
+	ret = finish(&r, out, o->output, exporter);
+	out = NULL;
+	if (ret == CLI_OK && recording__how_ended(r.rec) == RECORDING_VM_ENDED && !recording__nr_samples(r.rec))
+		ret = CLI_NO_VM;
+	goto out;
+
+no_memory:
+	log_err("record: out of memory");
+out:
+	output__abandon(out);
+	capture_writer__close(r.capture);
+	session__free(session);
+	recording__free(r.rec);
+	naming__free(r.naming);
+	return ret;
+}
+
+static int run(int argc, char **argv)
+{
+	struct record_opts o = {
+		.session = {
+			.sampler = { .event = SAMPLER_CPU_CLOCK, .freq_hz = 99 },
+			.ring_bytes = DEFAULT_RING,
+		},
+		.output = DEFAULT_OUTPUT,
+	};
+
+	cli__parse(&argp, argc, argv, &o);
+	signal(SIGPIPE, SIG_IGN);
+	return run_record(&o);
+}
+
+const struct cli_verb verb_record = { "record", "sample a VM and write a flame graph, profile or capture", run };

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kvm_scan.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define VM_LINK	  "anon_inode:kvm-vm"
+#define VCPU_LINK "anon_inode:kvm-vcpu:"
+
+uint64_t kvm_scan__start_time(pid_t pid)
+{
+	unsigned long long start = 0;
+	char path[64], line[1024], *p;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	/* The name in parentheses may hold anything, so count fields from its end: start time is the 22nd. */
+	if (fgets(line, sizeof(line), f) && (p = strrchr(line, ')')))
+		if (sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+			   &start) != 1)
+			start = 0;
+	fclose(f);
+	return start;
+}
+
+static bool parse_link(const char *link, struct kvm_fd *out)
+{
+	if (!strcmp(link, VM_LINK)) {
+		out->is_vm = true;
+		out->vcpu_id = 0;
+		return true;
+	}
+	if (!strncmp(link, VCPU_LINK, strlen(VCPU_LINK))) {
+		out->is_vm = false;
+		out->vcpu_id = strtoul(link + strlen(VCPU_LINK), NULL, 10);
+		return true;
+	}
+	return false;
+}
+
+int kvm_scan__pid(pid_t pid, struct kvm_proc *out)
+{
+	char path[64], link[64];
+	struct kvm_fd fd, *fds;
+	struct dirent *de;
+	ssize_t len;
+	int err = 0;
+	DIR *dir;
+
+	memset(out, 0, sizeof(*out));
+	out->pid = pid;
+	out->start_time = kvm_scan__start_time(pid);
+	if (!out->start_time)
+		return -ESRCH;
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	if (!dir)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while ((de = readdir(dir))) {
+		if (!isdigit((unsigned char)de->d_name[0]))
+			continue;
+		len = readlinkat(dirfd(dir), de->d_name, link, sizeof(link) - 1);
+		if (len < 0)
+			continue; /* closed meanwhile */
+		link[len] = '\0';
+		if (!parse_link(link, &fd))
+			continue;
+		fd.fd = atoi(de->d_name);
+		fds = reallocarray(out->fds, out->nr_fds + 1, sizeof(*fds));
+		if (!fds) {
+			err = -ENOMEM;
+			break;
+		}
+		out->fds = fds;
+		out->fds[out->nr_fds++] = fd;
+	}
+	closedir(dir);
+	if (err)
+		kvm_scan__release(out);
+	return err;
+}
+
+void kvm_scan__release(struct kvm_proc *proc)
+{
+	free(proc->fds);
+	proc->fds = NULL;
+	proc->nr_fds = 0;
+}
+
+static int compare_procs(const void *pa, const void *pb)
+{
+	const struct kvm_proc *a = pa, *b = pb;
+
+	return (a->pid > b->pid) - (a->pid < b->pid);
+}
+
+int kvm_scan__all(struct kvm_proc **out, size_t *nr, size_t *nr_denied)
+{
+	struct kvm_proc *procs = NULL, *p, proc;
+	size_t n = 0, denied = 0;
+	struct dirent *de;
+	int err = 0;
+	DIR *dir;
+
+	dir = opendir("/proc");
+	if (!dir)
+		return -errno;
+	while ((de = readdir(dir))) {
+		if (!isdigit((unsigned char)de->d_name[0]))
+			continue;
+		err = kvm_scan__pid(atoi(de->d_name), &proc);
+		if (err == -ENOMEM)
+			break;
+		denied += err == -EACCES || err == -EPERM;
+		err = 0;
+		if (!proc.nr_fds)
+			continue;
+		p = reallocarray(procs, n + 1, sizeof(*p));
+		if (!p) {
+			kvm_scan__release(&proc);
+			err = -ENOMEM;
+			break;
+		}
+		procs = p;
+		procs[n++] = proc;
+	}
+	closedir(dir);
+	if (err) {
+		while (n)
+			kvm_scan__release(&procs[--n]);
+		free(procs);
+		return err;
+	}
+	if (n)
+		qsort(procs, n, sizeof(*procs), compare_procs);
+	*out = procs;
+	*nr = n;
+	if (nr_denied)
+		*nr_denied = denied;
+	return 0;
+}

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "loader.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "kallsyms.h"
+#include "log.h"
+#include "ukprof.skel.h"
+
+struct loader {
+	struct ukprof_bpf *skel;
+	struct ring_buffer *ring;
+	struct ukp_counters *counters;
+	__u32 *text_wanted;
+	size_t nr_cpus;
+	void (*handle)(void *ctx, const void *data, size_t len);
+	void *handle_ctx;
+	int find_links_by_pid; /* -1 not tried, 0 the kernel can't, 1 it can */
+};
+
+struct loader_link {
+	struct bpf_link *link;
+	int perf_fd;
+};
+
+#define LOG_TAIL 2048
+static char log_tail[LOG_TAIL]; /* libbpf's last words: the reason, when a load fails */
+
+static int on_libbpf_log(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char line[1024];
+	size_t have, len;
+
+	vsnprintf(line, sizeof(line), fmt, ap);
+	len = strcspn(line, "\n");
+	line[len] = '\0';
+	if (log__shows(LOG_LEVEL_TRACE))
+		log__write(LOG_LEVEL_TRACE, "libbpf: %s", line);
+	if (level != LIBBPF_WARN || !len)
+		return 0;
+	have = strlen(log_tail);
+	if (have + len + 2 > sizeof(log_tail)) {
+		have = 0;
+		if (len + 2 > sizeof(log_tail))
+			len = sizeof(log_tail) - 2;
+	}
+	memcpy(log_tail + have, line, len);
+	memcpy(log_tail + have + len, "\n", 2);
+	return 0;
+}
+
+static int explain_load_error(int err)
+{
+	if (err == -EPERM || err == -EACCES) {
+		log_err("loader: loading the BPF programs was refused: %s", strerror(-err));
+		log_hint("run as root: sudo ukprof …");
+		return -EPERM;
+	}
+	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
+		log_err("loader: this kernel describes no types: /sys/kernel/btf/vmlinux: %s", strerror(errno));
+		log_hint("use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as those of the distributions are, "
+			 "and mount sysfs");
+		return -ENOENT;
+	}
+	if (access("/sys/module/kvm", F_OK)) {
+		log_err("loader: KVM is not there: /sys/module/kvm: %s", strerror(errno));
+		log_hint("load it with 'modprobe kvm_intel' or 'modprobe kvm_amd'");
+		return -EOPNOTSUPP;
+	}
+	log_err("loader: the kernel did not take the BPF programs: %s", strerror(-err));
+	log_hint("run 'ukprof check' for what is missing; with -v -v it shows the kernel's own words");
+	log_debug("loader: libbpf said:\n%s", log_tail);
+	return err;
+}
+
+/* Before 5.17 the note that an interrupt hit the guest is a per-CPU variable of the kvm module. */
+static void find_current_vcpu(struct ukprof_bpf *skel)
+{
+	struct kallsyms_want want[] = {
+		{ .name = "current_vcpu", .module = "kvm" },
+		{ .name = "__per_cpu_offset" },
+	};
+
+	if (kallsyms__find(want, 2))
+		return;
+	if (want[0].addr && want[1].addr) {
+		skel->rodata->current_vcpu_addr = want[0].addr;
+		skel->rodata->per_cpu_offset_addr = want[1].addr;
+	}
+}
+
+static int map_counters(struct loader *l)
+{
+	size_t len = l->nr_cpus * sizeof(*l->counters);
+	void *p;
+
+	p = mmap(NULL, len, PROT_READ, MAP_SHARED, bpf_map__fd(l->skel->maps.counters), 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	l->counters = p;
+	len = bpf_map__max_entries(l->skel->maps.text_wanted) * 8UL;
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(l->skel->maps.text_wanted), 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	l->text_wanted = p;
+	return 0;
+}
+
+int loader__new(struct loader **out, const struct loader_opts *opts)
+{
+	struct loader *l;
+	int err;
+
+	libbpf_set_print(on_libbpf_log);
+	log_tail[0] = '\0';
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	l->find_links_by_pid = -1;
+	l->nr_cpus = libbpf_num_possible_cpus();
+	l->skel = ukprof_bpf__open();
+	if (!l->skel) {
+		err = explain_load_error(-errno);
+		goto err_free;
+	}
+	find_current_vcpu(l->skel);
+	l->skel->rodata->wakeup_bytes = opts->ring_bytes / 4;
+	bpf_map__set_max_entries(l->skel->maps.ring, opts->ring_bytes);
+	bpf_map__set_max_entries(l->skel->maps.counters, l->nr_cpus);
+	err = ukprof_bpf__load(l->skel);
+	if (err) {
+		err = explain_load_error(err);
+		goto err_free;
+	}
+	err = map_counters(l);
+	if (err) {
+		log_err("loader: counters can't be mapped: %s", strerror(-err));
+		goto err_free;
+	}
+	*out = l;
+	return 0;
+
+err_free:
+	loader__free(l);
+	return err;
+}
+
+void loader__free(struct loader *l)
+{
+	if (!l)
+		return;
+	if (l->counters)
+		munmap(l->counters, l->nr_cpus * sizeof(*l->counters));
+	if (l->text_wanted)
+		munmap(l->text_wanted, bpf_map__max_entries(l->skel->maps.text_wanted) * 8UL);
+	ring_buffer__free(l->ring);
+	ukprof_bpf__destroy(l->skel);
+	free(l);
+}
+
+/* --- discovery --- */
+
+static struct bpf_link *link_iterator(struct loader *l, uint32_t tgid)
+{
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts);
+	union bpf_iter_link_info info = {};
+	struct bpf_link *link;
+
+	/* Since 6.1 the kernel can be told the process; before, it walks over all and we filter. */
+	if (tgid && l->find_links_by_pid) {
+		info.task.pid = tgid;
+		opts.link_info = &info;
+		opts.link_info_len = sizeof(info);
+		link = bpf_program__attach_iter(l->skel->progs.ukp_find, &opts);
+		if (link) {
+			l->find_links_by_pid = 1;
+			return link;
+		}
+		if (l->find_links_by_pid == 1)
+			return NULL; /* the process is gone */
+		l->find_links_by_pid = 0;
+	}
+	return bpf_program__attach_iter(l->skel->progs.ukp_find, NULL);
+}
+
+/* Records are written whole, but a read may end inside one: what is left over moves to the front. */
+static int read_found(int fd, void (*visit)(void *, const struct ukp_found *, const struct ukp_slot *), void *ctx)
+{
+	static const size_t size = 1 << 16;
+	size_t have = 0, at, len;
+	struct ukp_found *found;
+	int err = 0;
+	ssize_t n;
+	char *buf;
+
+	buf = malloc(size);
+	if (!buf)
+		return -ENOMEM;
+	while ((n = read(fd, buf + have, size - have)) != 0) {
+		if (n < 0) {
+			if (errno == EAGAIN || errno == EINTR)
+				continue;
+			err = -errno;
+			break;
+		}
+		have += n;
+		for (at = 0; have - at >= sizeof(*found); at += len) {
+			found = (struct ukp_found *)(buf + at);
+			len = sizeof(*found) + found->nr_slots * sizeof(struct ukp_slot);
+			if (found->nr_slots > UKP_MAX_FOUND_SLOTS) {
+				err = -EBADMSG;
+				goto out;
+			}
+			if (have - at < len)
+				break;
+			visit(ctx, found, found->nr_slots ? (struct ukp_slot *)(found + 1) : NULL);
+		}
+		memmove(buf, buf + at, have - at);
+		have -= at;
+	}
+out:
+	free(buf);
+	return err;
+}
+
+static int find_some(struct loader *l, const struct loader_target *targets, size_t nr, uint32_t tgid,
+		     void (*visit)(void *, const struct ukp_found *, const struct ukp_slot *), void *ctx)
+{
+	int map = bpf_map__fd(l->skel->maps.fd_targets), fd = -1, err = 0;
+	struct bpf_link *link = NULL;
+	size_t i, set = 0;
+
+	for (i = 0; i < nr && !err; i++, set++) {
+		struct ukp_fd_key key = { targets[i].tgid, targets[i].fd };
+		__u32 kind = targets[i].is_vm ? UKP_FD_VM : UKP_FD_VCPU;
+
+		err = bpf_map_update_elem(map, &key, &kind, BPF_ANY);
+	}
+	if (!err) {
+		link = link_iterator(l, tgid);
+		err = link ? 0 : -errno;
+	}
+	if (!err) {
+		fd = bpf_iter_create(bpf_link__fd(link));
+		err = fd < 0 ? fd : read_found(fd, visit, ctx);
+	}
+	if (fd >= 0)
+		close(fd);
+	bpf_link__destroy(link);
+	for (i = 0; i < set; i++) {
+		struct ukp_fd_key key = { targets[i].tgid, targets[i].fd };
+
+		bpf_map_delete_elem(map, &key);
+	}
+	return err;
+}
+
+int loader__find(struct loader *l, const struct loader_target *targets, size_t nr, uint32_t tgid,
+		 void (*visit)(void *, const struct ukp_found *, const struct ukp_slot *), void *ctx)
+{
+	size_t room = bpf_map__max_entries(l->skel->maps.fd_targets), n;
+	int err = 0;
+
+	for (; nr && !err; targets += n, nr -= n) {
+		n = nr < room ? nr : room;
+		err = find_some(l, targets, n, tgid, visit, ctx);
+	}
+	return err;
+}
+
+/* --- maps --- */
+
+int loader__set_vm(struct loader *l, uint32_t vm, const struct ukp_vm *value)
+{
+	return bpf_map_update_elem(bpf_map__fd(l->skel->maps.vms), &vm, value, BPF_ANY);
+}
+
+int loader__set_vcpu(struct loader *l, uint32_t tid, const struct ukp_vcpu *value)
+{
+	return bpf_map_update_elem(bpf_map__fd(l->skel->maps.vcpus), &tid, value, BPF_ANY);
+}
+
+void loader__del_vm(struct loader *l, uint32_t vm)
+{
+	bpf_map_delete_elem(bpf_map__fd(l->skel->maps.vms), &vm);
+}
+
+void loader__del_vcpu(struct loader *l, uint32_t tid)
+{
+	bpf_map_delete_elem(bpf_map__fd(l->skel->maps.vcpus), &tid);
+}
+
+void loader__want_text(struct loader *l, uint32_t vm, uint32_t nr)
+{
+	/* Values of an array map stand 8 bytes apart. */
+	if (vm < bpf_map__max_entries(l->skel->maps.text_wanted))
+		__atomic_store_n(&l->text_wanted[vm * 2], nr, __ATOMIC_RELAXED);
+}
+
+/* --- sampling --- */
+
+int loader__attach(struct loader *l, int perf_fd, struct loader_link **out)
+{
+	struct loader_link *link;
+	int err;
+
+	link = calloc(1, sizeof(*link));
+	if (!link) {
+		close(perf_fd);
+		return -ENOMEM;
+	}
+	link->perf_fd = perf_fd;
+	link->link = bpf_program__attach_perf_event(l->skel->progs.ukp_on_sample, perf_fd);
+	if (!link->link) {
+		err = -errno;
+		close(perf_fd);
+		free(link);
+		return err;
+	}
+	*out = link;
+	return 0;
+}
+
+void loader__detach(struct loader_link *link)
+{
+	if (!link)
+		return;
+	bpf_link__destroy(link->link); /* closes perf_fd, too */
+	free(link);
+}
+
+/* --- ring and counters --- */
+
+static int on_record(void *ctx, void *data, size_t len)
+{
+	struct loader *l = ctx;
+
+	l->handle(l->handle_ctx, data, len);
+	return 0;
+}
+
+int loader__set_handler(struct loader *l, void (*handle)(void *, const void *, size_t), void *ctx)
+{
+	l->handle = handle;
+	l->handle_ctx = ctx;
+	l->ring = ring_buffer__new(bpf_map__fd(l->skel->maps.ring), on_record, l, NULL);
+	return l->ring ? 0 : -errno;
+}
+
+int loader__ring_fd(const struct loader *l)
+{
+	return ring_buffer__epoll_fd(l->ring);
+}
+
+int loader__consume(struct loader *l)
+{
+	return ring_buffer__consume(l->ring);
+}
+
+void loader__counters(const struct loader *l, uint64_t *v)
+{
+	size_t cpu;
+	int i;
+
+	memset(v, 0, UKP_CTR_MAX * sizeof(*v));
+	for (cpu = 0; cpu < l->nr_cpus; cpu++)
+		for (i = 0; i < UKP_CTR_MAX; i++)
+			v[i] += __atomic_load_n(&l->counters[cpu].v[i], __ATOMIC_RELAXED);
+}
+
+void loader__run_stats(const struct loader *l, uint64_t *runs, uint64_t *ns)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	*runs = *ns = 0;
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(l->skel->progs.ukp_on_sample), &info, &len))
+		return;
+	*runs = info.run_cnt;
+	*ns = info.run_time_ns;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef USER_LOADER_H
+#define USER_LOADER_H
+
+/*
+ * loader - the BPF object: opened, sized, loaded, and spoken to. The only module that calls libbpf.
+ *
+ * Threads: the collector thread. Everything that was attached is gone with loader__free(), or with the
+ * process, however it ends: nothing is pinned.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/types.h>
+
+#include "ukprof_abi.h"
+
+struct loader;
+
+struct loader_opts {
+	uint64_t ring_bytes; /* power of two, at least a page */
+};
+
+/**
+ * loader__new() - load the programs.
+ * @out: on success receives the loader, owned by the caller; untouched on error.
+ *
+ * Says on stderr what is missing and what to do about it.
+ *
+ * Return: 0; -EPERM without the privileges; -ENOENT if the kernel has no BTF; -EOPNOTSUPP if it is
+ * too old or the KVM module is not loaded; or another negative errno.
+ */
+int loader__new(struct loader **out, const struct loader_opts *opts);
+void loader__free(struct loader *l); /* accepts NULL */
+
+/* --- discovery --- */
+
+/* One file descriptor to ask the kernel about. */
+struct loader_target {
+	uint32_t tgid;
+	uint32_t fd;
+	bool is_vm;
+};
+
+/**
+ * loader__find() - what KVM knows behind file descriptors.
+ * @targets: array of @nr.
+ * @tgid: 0, or the only process that the targets belong to, which spares the kernel a walk over all.
+ * @visit: called for each descriptor that was found, with the VM's slots or NULL.
+ *
+ * Return: 0 or a negative errno. Cost: a walk over the files of the process, or of all processes.
+ */
+int loader__find(struct loader *l, const struct loader_target *targets, size_t nr, uint32_t tgid,
+		 void (*visit)(void *ctx, const struct ukp_found *found, const struct ukp_slot *slots),
+		 void *ctx);
+
+/* --- what the sampling program is told --- */
+
+int loader__set_vm(struct loader *l, uint32_t vm, const struct ukp_vm *value);
+int loader__set_vcpu(struct loader *l, uint32_t tid, const struct ukp_vcpu *value);
+void loader__del_vm(struct loader *l, uint32_t vm);
+void loader__del_vcpu(struct loader *l, uint32_t tid);
+/** loader__want_text() - ask for @nr more text probes of a VM; replaces what is still open. */
+void loader__want_text(struct loader *l, uint32_t vm, uint32_t nr);
+
+/* --- sampling --- */
+
+struct loader_link;
+
+/**
+ * loader__attach() - run the sampling program on a perf event.
+ * @perf_fd: taken: closed with the link, or on error.
+ * @out: receives the link; detach with loader__detach().
+ *
+ * Return: 0 or a negative errno.
+ */
+int loader__attach(struct loader *l, int perf_fd, struct loader_link **out);
+void loader__detach(struct loader_link *link); /* accepts NULL */
+
+/* --- what comes back --- */
+
+/**
+ * loader__set_handler() - who takes the records of the ring.
+ * @handle: called by loader__consume(); @data is valid during the call.
+ *
+ * Return: 0 or a negative errno.
+ */
+int loader__set_handler(struct loader *l, void (*handle)(void *ctx, const void *data, size_t len), void *ctx);
+
+/** loader__ring_fd() - becomes readable when the ring is worth reading. */
+int loader__ring_fd(const struct loader *l);
+
+/** loader__consume() - hand all waiting records to the handler. Return: their number, or an errno. */
+int loader__consume(struct loader *l);
+
+/** loader__counters() - the sum over all processors; no system call. @v: UKP_CTR_MAX values. */
+void loader__counters(const struct loader *l, uint64_t *v);
+
+/** loader__run_stats() - runs of the sampling program and their time, if the kernel keeps them (else 0). */
+void loader__run_stats(const struct loader *l, uint64_t *runs, uint64_t *ns);
+
+#endif /* USER_LOADER_H */

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "naming.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image.h"
+#include "locate.h"
+#include "log.h"
+#include "recording.h"
+#include "snapshot.h"
+#include "symbolizer.h"
+#include "symtab.h"
+#include "vmm_info.h"
+
+enum vm_state {
+	VM_UNTRIED = 0,
+	VM_NO_IMAGE,	 /* the VMM's command line names none */
+	VM_BAD_IMAGE,	 /* it is of no use: see verdict */
+	VM_NO_SYMBOLS,	 /* stripped */
+	VM_NO_PROOF,	 /* names in use, but the guest showed no code of it yet */
+	VM_DIFFERENT,	 /* the guest runs other code */
+	VM_AMBIGUOUS,	 /* more than one load bias fits */
+	VM_VERIFIED,
+};
+
+struct vm_naming {
+	enum vm_state state;
+	enum image_verdict verdict;
+	struct locate_info where;
+	struct symbolizer *syms;
+	char *path; /* image that was tried */
+	size_t nr_texts; /* probes that the state rests on */
+	char text[512];
+};
+
+struct naming {
+	char *symbols;
+	struct vm_naming *vms;
+	size_t nr;
+};
+
+static void report_image(const char *path, enum image_verdict verdict)
+{
+	if (verdict == IMAGE_UNREADABLE)
+		log_err("image: %s: %s: %s", path, image__verdict_str(verdict), strerror(errno));
+	else
+		log_err("image: %s: %s", path, image__verdict_str(verdict));
+	if (*image__hint(verdict))
+		log_hint("%s", image__hint(verdict));
+}
+
+static int check_users_image(const char *path)
+{
+	enum image_verdict verdict;
+	struct symtab *st = NULL;
+	struct image *img = NULL;
+	int err;
+
+	verdict = image__open(&img, path);
+	if (verdict) {
+		report_image(path, verdict);
+		return verdict == IMAGE_NO_MEMORY ? -ENOMEM : -EINVAL;
+	}
+	err = symtab__new(&st, img);
+	if (err == -ENOENT) {
+		log_err("image: %s: stripped: it names no functions", path);
+		log_hint("pass the unstripped file that the linker wrote; for Unikraft that is IMAGE.dbg");
+	} else if (err == -EBADMSG) {
+		log_err("image: %s: its symbol table is malformed", path);
+		log_hint("%s", image__hint(IMAGE_MALFORMED));
+	}
+	symtab__free(st);
+	image__free(img);
+	return err && err != -ENOMEM ? -EINVAL : err;
+}
+
+int naming__new(struct naming **out, const char *symbols)
+{
+	struct naming *n;
+	int err;
+
+	err = symbols ? check_users_image(symbols) : 0;
+	if (err)
+		return err;
+	n = calloc(1, sizeof(*n));
+	if (!n)
+		return -ENOMEM;
+	n->symbols = symbols ? strdup(symbols) : NULL;
+	if (symbols && !n->symbols) {
+		free(n);
+		return -ENOMEM;
+	}
+	*out = n;
+	return 0;
+}
+
+static void release_vm(struct vm_naming *vm)
+{
+	symbolizer__put(vm->syms);
+	free(vm->path);
+}
+
+void naming__free(struct naming *n)
+{
+	size_t i;
+
+	if (!n)
+		return;
+	for (i = 0; i < n->nr; i++)
+		release_vm(&n->vms[i]);
+	free(n->vms);
+	free(n->symbols);
+	free(n);
+}
+
+static char *choose_path(const struct naming *n, const struct recording_vm_data *vm)
+{
+	char *twin;
+
+	if (n->symbols)
+		return strdup(n->symbols);
+	if (!vm->image)
+		return NULL;
+	twin = vmm_info__symbol_twin(vm->image);
+	return twin ? twin : strdup(vm->image);
+}
+
+static int use_image(struct vm_naming *vm, struct image *img, uint64_t bias, enum vm_state state)
+{
+	int err;
+
+	symbolizer__put(vm->syms);
+	vm->syms = NULL;
+	err = symbolizer__new(&vm->syms);
+	if (err) {
+		image__free(img);
+		return err;
+	}
+	err = symbolizer__add_image(vm->syms, img, bias);
+	vm->state = state;
+	if (err == -ENOENT || err == -EBADMSG) {
+		vm->state = VM_NO_SYMBOLS;
+		symbolizer__put(vm->syms);
+		vm->syms = NULL;
+		err = 0;
+	}
+	return err;
+}
+
+static enum locate_result locate(const struct image *img, const struct recording_vm_data *data,
+				 struct locate_info *info)
+{
+	struct locate_probe probes[RECORDING_MAX_TEXTS];
+	size_t i;
+
+	for (i = 0; i < data->nr_texts; i++)
+		probes[i] = (struct locate_probe){
+			.gva = data->texts[i].gva,
+			.rip = data->texts[i].rip,
+			.len = UKP_TEXT_LEN,
+			.bytes = data->texts[i].bytes,
+		};
+	return locate__find(img, probes, data->nr_texts, info);
+}
+
+static int try_vm(struct naming *n, struct vm_naming *vm, const struct recording_vm_data *data)
+{
+	enum locate_result result;
+	struct image *img = NULL;
+
+	if (!vm->path)
+		vm->path = choose_path(n, data);
+	if (!vm->path) {
+		vm->state = VM_NO_IMAGE;
+		return 0;
+	}
+	vm->verdict = image__open(&img, vm->path);
+	if (vm->verdict == IMAGE_NO_MEMORY)
+		return -ENOMEM;
+	if (vm->verdict) {
+		vm->state = VM_BAD_IMAGE;
+		return 0;
+	}
+	result = locate(img, data, &vm->where);
+	switch (result) {
+	case LOCATE_FOUND:
+		return use_image(vm, img, vm->where.bias, VM_VERIFIED);
+	case LOCATE_NO_PROBES:
+	case LOCATE_NOT_COVERED:
+		/* A position-independent image without a proven bias would give wrong names, not unproven ones. */
+		if (!image__is_pic(img))
+			return use_image(vm, img, 0, VM_NO_PROOF);
+		vm->state = VM_NO_PROOF;
+		break;
+	case LOCATE_DIFFERENT:
+		vm->state = VM_DIFFERENT;
+		break;
+	case LOCATE_AMBIGUOUS:
+		vm->state = VM_AMBIGUOUS;
+		break;
+	}
+	image__free(img);
+	symbolizer__put(vm->syms);
+	vm->syms = NULL;
+	return 0;
+}
+
+static bool is_final(const struct vm_naming *vm)
+{
+	return vm->state == VM_NO_IMAGE || vm->state == VM_BAD_IMAGE || vm->state == VM_NO_SYMBOLS ||
+	       (vm->state == VM_VERIFIED && vm->where.nr_matching >= 2);
+}
+
+int naming__update(struct naming *n, const struct recording *r)
+{
+	size_t nr = recording__nr_vms(r), i;
+	const struct recording_vm_data *data;
+	struct vm_naming *vms;
+	int err;
+
+	if (nr > n->nr) {
+		vms = reallocarray(n->vms, nr, sizeof(*vms));
+		if (!vms)
+			return -ENOMEM;
+		memset(vms + n->nr, 0, (nr - n->nr) * sizeof(*vms));
+		n->vms = vms;
+		n->nr = nr;
+	}
+	for (i = 0; i < nr; i++) {
+		data = recording__vm_data(r, i);
+		if (n->vms[i].state && (is_final(&n->vms[i]) || n->vms[i].nr_texts == data->nr_texts))
+			continue;
+		n->vms[i].nr_texts = data->nr_texts;
+		err = try_vm(n, &n->vms[i], data);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static size_t index_of(const struct recording *r, uint32_t id)
+{
+	size_t i;
+
+	if (id < recording__nr_vms(r) && recording__vm_data(r, id)->id == id)
+		return id;
+	for (i = 0; recording__vm_data(r, i)->id != id; i++)
+		;
+	return i;
+}
+
+uint64_t naming__unresolved(struct naming *n, const struct recording *r)
+{
+	const struct profile *p = recording__profile(r);
+	const struct sym_frame *frames;
+	struct profile_stack stack;
+	uint64_t nr = 0;
+	size_t i, vm;
+
+	for (i = 0; i < profile__nr(p); i++) {
+		profile__stack(p, i, &stack);
+		vm = index_of(r, stack.vm);
+		if (!stack.nr_frames || vm >= n->nr ||
+		    !symbolizer__resolve(n->vms[vm].syms, stack.frames[0], false, &frames))
+			nr += stack.count;
+	}
+	return nr;
+}
+
+static void talk_about(const struct naming *n, const struct vm_naming *vm, const struct recording_vm_data *data)
+{
+	if (!data->nr_samples)
+		return;
+	switch (vm->state) {
+	case VM_NO_IMAGE:
+		log_warn("image: %s: the VMM's command line names no image: frames will be addresses", data->name);
+		log_hint("pass the unstripped unikernel: -s FILE");
+		break;
+	case VM_BAD_IMAGE:
+		log_warn("image: %s: %s: %s: frames will be addresses", data->name, vm->path,
+			 image__verdict_str(vm->verdict));
+		log_hint("%s", image__hint(vm->verdict));
+		break;
+	case VM_NO_SYMBOLS:
+		log_warn("image: %s: %s: stripped: frames will be addresses", data->name, vm->path);
+		log_hint("keep the unstripped file of the build and pass it: -s FILE");
+		break;
+	case VM_NO_PROOF:
+		log_warn("image: %s: %s: the guest showed no code of it: names are not proven", data->name, vm->path);
+		log_hint("the guest may still be in its firmware, or run another image: record longer, or pass -s FILE");
+		break;
+	case VM_DIFFERENT:
+		log__write(n->symbols ? LOG_LEVEL_ERR : LOG_LEVEL_WARN,
+			   "image: %s: %s: not what the guest runs: memory differs at 0x%" PRIx64
+			   ": frames will be addresses", data->name, vm->path, vm->where.differs_at);
+		log_hint("was the unikernel rebuilt after it was started? pass the file that was booted: -s FILE");
+		break;
+	case VM_AMBIGUOUS:
+		log_warn("image: %s: %s: more than one load address fits: frames will be addresses", data->name,
+			 vm->path);
+		log_hint("record longer, so that more of its code is seen");
+		break;
+	case VM_UNTRIED:
+	case VM_VERIFIED:
+		break;
+	}
+}
+
+static int add_vms(struct naming *n, const struct recording *r, struct snapshot *snap)
+{
+	const struct recording_vm_data *data;
+	struct sym_image_info info;
+	struct vm_naming *vm;
+	size_t i;
+
+	for (i = 0; i < recording__nr_vms(r); i++) {
+		data = recording__vm_data(r, i);
+		vm = &n->vms[i];
+		memset(&info, 0, sizeof(info));
+		if (vm->syms)
+			symbolizer__image_info(vm->syms, 0, &info);
+		struct snap_vm sv = {
+			.name = data->name,
+			.vmm = data->vmm,
+			.image_path = vm->path,
+			.build_id = info.build_id,
+			.pid = data->pid,
+			.nr_vcpus = data->nr_vcpus,
+			.verified = vm->state == VM_VERIFIED,
+			.syms = vm->syms ? symbolizer__get(vm->syms) : NULL,
+		};
+		if (snapshot__add_vm(snap, &sv) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static const char *const stop_labels[] = {
+#define X(name, value, label, help) [UKP_STOP_##name] = label,
+	UKP_STOPS(X)
+#undef X
+};
+
+static int add_stacks(const struct recording *r, struct snapshot *snap)
+{
+	const struct profile *p = recording__profile(r);
+	bool emulated = recording__info(r)->is_emulated;
+	struct profile_stack stack;
+	size_t i;
+
+	for (i = 0; i < profile__nr(p); i++) {
+		profile__stack(p, i, &stack);
+		struct snap_stack s = {
+			.vm = index_of(r, stack.vm),
+			.vcpu = stack.vcpu,
+			.place = stack.place == UKP_PLACE_GUEST ? SNAP_PLACE_GUEST :
+				 stack.place == UKP_PLACE_VMM	? SNAP_PLACE_VMM :
+				 emulated			? SNAP_PLACE_GUEST :
+								  SNAP_PLACE_KVM,
+			.stop = stack.stop == UKP_STOP_ROOT ? NULL : stop_labels[stack.stop],
+			.nr_frames = stack.nr_frames,
+			.frames = stack.frames,
+			.count = stack.count,
+			.weight_ns = stack.weight,
+		};
+		if (snapshot__add_stack(snap, &s))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int add_counters(const struct recording *r, struct snapshot *snap)
+{
+	static const struct snap_counter names[] = {
+#define X(name, label, help) { label, help, 0 },
+		UKP_COUNTERS(X)
+#undef X
+	};
+	const uint64_t *v = recording__counter_values(r);
+	struct snap_counter c;
+	int i;
+
+	for (i = 0; i < UKP_CTR_MAX; i++) {
+		c = names[i];
+		c.value = v[i];
+		if (snapshot__add_counter(snap, &c))
+			return -ENOMEM;
+	}
+	c = (struct snap_counter){ "bad_records", "Records that contradicted themselves and were skipped",
+				   recording__nr_bad(r) };
+	if (snapshot__add_counter(snap, &c))
+		return -ENOMEM;
+	c = (struct snap_counter){ "stacks_overflow", "Samples kept without frames: too many different stacks",
+				   profile__nr_overflow(recording__profile(r)) };
+	return snapshot__add_counter(snap, &c);
+}
+
+int naming__snapshot(struct naming *n, const struct recording *r, struct snapshot **out)
+{
+	const struct recording_info *ri = recording__info(r);
+	struct snap_info info = {
+		.start_wall_ns = ri->start_wall_ns,
+		.duration_ns = recording__duration_ns(r),
+		.period_ns = ri->period_ns,
+		.freq_hz = ri->freq_hz,
+		.event = ri->event,
+		.host = ri->host,
+	};
+	struct snapshot *snap = NULL;
+	bool refused = false;
+	size_t i;
+	int err;
+
+	err = naming__update(n, r);
+	if (!err)
+		err = snapshot__new(&snap, &info);
+	if (!err)
+		err = add_vms(n, r, snap);
+	if (!err)
+		err = add_stacks(r, snap);
+	if (!err)
+		err = add_counters(r, snap);
+	if (err) {
+		snapshot__put(snap);
+		return err;
+	}
+	snapshot__seal(snap);
+	for (i = 0; i < n->nr; i++) {
+		talk_about(n, &n->vms[i], recording__vm_data(r, i));
+		refused |= n->symbols && n->vms[i].state == VM_DIFFERENT;
+	}
+	*out = snap;
+	return refused ? -EBADMSG : 0;
+}
+
+const char *naming__describe(const struct naming *n, size_t i)
+{
+	struct vm_naming *vm;
+
+	if (i >= n->nr)
+		return "not looked for yet";
+	vm = &n->vms[i];
+	switch (vm->state) {
+	case VM_VERIFIED:
+		snprintf(vm->text, sizeof(vm->text), "%s, verified%s", vm->path,
+			 vm->where.bias ? ", relocated" : "");
+		break;
+	case VM_NO_PROOF:
+		snprintf(vm->text, sizeof(vm->text), "%s, not verified", vm->path);
+		break;
+	default:
+		return "none";
+	}
+	return vm->text;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef USER_NAMING_H
+#define USER_NAMING_H
+
+/*
+ * naming - which image each VM of a recording runs, proven by bytes; and the snapshot with those names.
+ *
+ * Truth before names: an image is used when the code that was read from the guest is the image's, at one
+ * load bias. An image that differs is not used at all; where the guest showed no code, names are marked
+ * unverified.
+ *
+ * Threads: the collector thread.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct naming;
+struct recording;
+struct snapshot;
+
+/**
+ * naming__new() - prepare.
+ * @symbols: image given by the user for all VMs, or NULL to use what the VMs' command lines name; copied.
+ *
+ * The user's image is opened at once, so that a wrong file is reported before anything is recorded.
+ *
+ * Return: 0; -EINVAL if @symbols is of no use (reported on stderr); -ENOMEM.
+ */
+int naming__new(struct naming **out, const char *symbols);
+void naming__free(struct naming *n); /* accepts NULL */
+
+/**
+ * naming__update() - look at what the recording has learnt since; cheap when there is nothing new.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int naming__update(struct naming *n, const struct recording *r);
+
+/**
+ * naming__unresolved() - samples whose leaf has no name; those without any frame are counted, too.
+ * Cost: one cached look-up per stack.
+ */
+uint64_t naming__unresolved(struct naming *n, const struct recording *r);
+
+/**
+ * naming__snapshot() - freeze the recording with its names.
+ * @out: receives the snapshot, owned by the caller.
+ *
+ * Says on stderr, once per VM, when names are missing or not proven, and why.
+ *
+ * Return: 0; -EBADMSG if the user's image is not what a guest runs (the snapshot is good, its frames are
+ * addresses); -ENOMEM.
+ */
+int naming__snapshot(struct naming *n, const struct recording *r, struct snapshot **out);
+
+/** naming__describe() - where the symbols of VM number @i come from, for one line of talk; borrowed. */
+const char *naming__describe(const struct naming *n, size_t i);
+
+#endif /* USER_NAMING_H */

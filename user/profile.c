@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "profile.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A stack; its frames stand in the arena, so a sample of a known stack allocates nothing. */
+struct node {
+	uint64_t hash;
+	uint64_t count;
+	uint64_t weight;
+	size_t frames; /* index into the arena */
+	uint32_t vm;
+	uint32_t vcpu;
+	uint16_t nr_frames;
+	uint8_t place;
+	uint8_t stop;
+};
+
+struct profile {
+	struct node *nodes;
+	size_t nr;
+	size_t cap;
+	size_t max;
+	uint32_t *index; /* node number + 1, open addressing; 0 is free */
+	size_t index_size;
+	uint64_t *arena;
+	size_t arena_len;
+	size_t arena_cap;
+	uint64_t nr_overflow;
+};
+
+int profile__new(struct profile **out, size_t max_stacks)
+{
+	struct profile *p;
+
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->max = max_stacks;
+	*out = p;
+	return 0;
+}
+
+void profile__free(struct profile *p)
+{
+	if (!p)
+		return;
+	free(p->nodes);
+	free(p->index);
+	free(p->arena);
+	free(p);
+}
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+	h ^= v;
+	h *= 0x9e3779b97f4a7c15ULL;
+	return h ^ (h >> 29);
+}
+
+static uint64_t hash_sample(const struct ukp_sample *s, uint16_t nr_frames)
+{
+	uint64_t h = mix(0, (uint64_t)s->hdr.vm << 32 | s->hdr.vcpu);
+	uint16_t i;
+
+	h = mix(h, (uint64_t)s->place << 24 | (uint64_t)s->stop << 16 | nr_frames);
+	for (i = 0; i < nr_frames; i++)
+		h = mix(h, s->frames[i]);
+	return h;
+}
+
+static bool same(const struct profile *p, const struct node *n, const struct ukp_sample *s, uint16_t nr_frames)
+{
+	return n->vm == s->hdr.vm && n->vcpu == s->hdr.vcpu && n->place == s->place && n->stop == s->stop &&
+	       n->nr_frames == nr_frames &&
+	       !memcmp(p->arena + n->frames, s->frames, nr_frames * sizeof(*s->frames));
+}
+
+static int grow(struct profile *p, uint16_t nr_frames)
+{
+	size_t size, i, k, cap;
+	uint32_t *index;
+	void *mem;
+
+	if (p->nr == p->cap) {
+		cap = p->cap ? 2 * p->cap : 256;
+		mem = reallocarray(p->nodes, cap, sizeof(*p->nodes));
+		if (!mem)
+			return -ENOMEM;
+		p->nodes = mem;
+		p->cap = cap;
+	}
+	if (p->arena_len + nr_frames > p->arena_cap) {
+		cap = p->arena_cap ? 2 * p->arena_cap : 4096;
+		mem = reallocarray(p->arena, cap, sizeof(*p->arena));
+		if (!mem)
+			return -ENOMEM;
+		p->arena = mem;
+		p->arena_cap = cap;
+	}
+	if (2 * (p->nr + 1) > p->index_size) {
+		size = p->index_size ? 2 * p->index_size : 1024;
+		index = calloc(size, sizeof(*index));
+		if (!index)
+			return -ENOMEM;
+		for (i = 0; i < p->nr; i++) {
+			for (k = p->nodes[i].hash & (size - 1); index[k]; k = (k + 1) & (size - 1))
+				;
+			index[k] = i + 1;
+		}
+		free(p->index);
+		p->index = index;
+		p->index_size = size;
+	}
+	return 0;
+}
+
+static struct node *find(struct profile *p, const struct ukp_sample *s, uint16_t nr_frames, uint64_t hash, size_t *slot)
+{
+	size_t k = hash & (p->index_size - 1);
+	struct node *n;
+
+	for (; p->index[k]; k = (k + 1) & (p->index_size - 1)) {
+		n = &p->nodes[p->index[k] - 1];
+		if (n->hash == hash && same(p, n, s, nr_frames))
+			return n;
+	}
+	*slot = k;
+	return NULL;
+}
+
+int profile__add(struct profile *p, const struct ukp_sample *s)
+{
+	uint16_t nr_frames = s->nr_frames;
+	struct node *n;
+	uint64_t hash;
+	size_t slot;
+
+	if (grow(p, nr_frames))
+		return -ENOMEM;
+	hash = hash_sample(s, nr_frames);
+	n = find(p, s, nr_frames, hash, &slot);
+	if (!n && p->nr >= p->max) {
+		/* Full: the sample stays in the totals, its frames are given up. */
+		p->nr_overflow++;
+		nr_frames = 0;
+		hash = hash_sample(s, 0);
+		n = find(p, s, 0, hash, &slot);
+	}
+	if (!n) {
+		n = &p->nodes[p->nr++];
+		*n = (struct node){
+			.hash = hash,
+			.frames = p->arena_len,
+			.vm = s->hdr.vm,
+			.vcpu = s->hdr.vcpu,
+			.nr_frames = nr_frames,
+			.place = s->place,
+			.stop = s->stop,
+		};
+		memcpy(p->arena + p->arena_len, s->frames, nr_frames * sizeof(*s->frames));
+		p->arena_len += nr_frames;
+		p->index[slot] = p->nr;
+	}
+	n->count++;
+	n->weight += s->period;
+	return 0;
+}
+
+size_t profile__nr(const struct profile *p)
+{
+	return p->nr;
+}
+
+void profile__stack(const struct profile *p, size_t i, struct profile_stack *out)
+{
+	const struct node *n = &p->nodes[i];
+
+	*out = (struct profile_stack){
+		.vm = n->vm,
+		.vcpu = n->vcpu,
+		.place = n->place,
+		.stop = n->stop,
+		.nr_frames = n->nr_frames,
+		.count = n->count,
+		.weight = n->weight,
+		.frames = p->arena + n->frames,
+	};
+}
+
+uint64_t profile__nr_overflow(const struct profile *p)
+{
+	return p->nr_overflow;
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "recording.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture.h"
+
+#define MAX_STACKS (1u << 20)
+
+struct recording {
+	struct capture_writer *capture;
+	struct recording_info info;
+	char *version;
+	char *host;
+	char *event;
+	struct recording_vm_data *vms;
+	size_t nr_vms;
+	struct profile *profile;
+	uint64_t counters[UKP_CTR_MAX];
+	uint64_t nr_samples;
+	uint64_t nr_bad;
+	uint64_t last_ts_ns;
+	uint64_t duration_ns;
+	enum recording_end how;
+};
+
+int recording__new(struct recording **out)
+{
+	struct recording *r;
+
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	if (profile__new(&r->profile, MAX_STACKS)) {
+		free(r);
+		return -ENOMEM;
+	}
+	*out = r;
+	return 0;
+}
+
+static void release_vm(struct recording_vm_data *vm)
+{
+	free(vm->name);
+	free(vm->vmm);
+	free(vm->image);
+	free(vm->args);
+	free(vm->texts);
+}
+
+void recording__free(struct recording *r)
+{
+	size_t i;
+
+	if (!r)
+		return;
+	for (i = 0; i < r->nr_vms; i++)
+		release_vm(&r->vms[i]);
+	free(r->vms);
+	profile__free(r->profile);
+	free(r->version);
+	free(r->host);
+	free(r->event);
+	free(r);
+}
+
+void recording__set_capture(struct recording *r, struct capture_writer *w)
+{
+	r->capture = w;
+}
+
+static int copy_str(char **dst, const char *src)
+{
+	*dst = src ? strdup(src) : NULL;
+	return src && !*dst ? -ENOMEM : 0;
+}
+
+int recording__begin(struct recording *r, const struct recording_info *info)
+{
+	free(r->version);
+	free(r->host);
+	free(r->event);
+	r->info = *info;
+	if (copy_str(&r->version, info->version) | copy_str(&r->host, info->host) |
+	    copy_str(&r->event, info->event))
+		return -ENOMEM;
+	r->info.version = r->version;
+	r->info.host = r->host;
+	r->info.event = r->event;
+	r->last_ts_ns = info->start_mono_ns;
+	return r->capture ? capture_writer__begin(r->capture, info) : 0;
+}
+
+static struct recording_vm_data *vm_by_id(struct recording *r, uint32_t id)
+{
+	size_t i;
+
+	/* Ids are handed out in order, so the place is nearly always the id. */
+	if (id < r->nr_vms && r->vms[id].id == id)
+		return &r->vms[id];
+	for (i = 0; i < r->nr_vms; i++)
+		if (r->vms[i].id == id)
+			return &r->vms[i];
+	return NULL;
+}
+
+int recording__vm(struct recording *r, const struct recording_vm *vm)
+{
+	struct recording_vm_data *vms, *data;
+
+	if (vm_by_id(r, vm->id) || r->nr_vms == RECORDING_MAX_VMS) {
+		r->nr_bad++;
+		return 0;
+	}
+	vms = reallocarray(r->vms, r->nr_vms + 1, sizeof(*vms));
+	if (!vms)
+		return -ENOMEM;
+	r->vms = vms;
+	data = &vms[r->nr_vms];
+	*data = (struct recording_vm_data){ .id = vm->id, .pid = vm->pid, .mem_bytes = vm->mem_bytes };
+	if (copy_str(&data->name, vm->name ? vm->name : "vm") | copy_str(&data->vmm, vm->vmm ? vm->vmm : "") |
+	    copy_str(&data->image, vm->image) | copy_str(&data->args, vm->args)) {
+		release_vm(data);
+		return -ENOMEM;
+	}
+	r->nr_vms++;
+	return r->capture ? capture_writer__vm(r->capture, vm) : 0;
+}
+
+static int add_text(struct recording_vm_data *vm, const struct ukp_text *t)
+{
+	struct recording_text *texts;
+	size_t i;
+
+	for (i = 0; i < vm->nr_texts; i++)
+		if (vm->texts[i].rip == t->rip && !memcmp(vm->texts[i].bytes, t->bytes, sizeof(t->bytes)))
+			return 0;
+	if (vm->nr_texts == RECORDING_MAX_TEXTS)
+		return 0;
+	texts = reallocarray(vm->texts, vm->nr_texts + 1, sizeof(*texts));
+	if (!texts)
+		return -ENOMEM;
+	vm->texts = texts;
+	texts[vm->nr_texts].gva = t->gva;
+	texts[vm->nr_texts].rip = t->rip;
+	memcpy(texts[vm->nr_texts++].bytes, t->bytes, sizeof(t->bytes));
+	return 0;
+}
+
+static int add_sample(struct recording *r, struct recording_vm_data *vm, const struct ukp_sample *s)
+{
+	int err;
+
+	err = profile__add(r->profile, s);
+	if (err)
+		return err;
+	r->nr_samples++;
+	vm->nr_samples++;
+	vm->nr_place[s->place]++;
+	vm->nr_stop[s->stop]++;
+	if (s->hdr.vcpu >= vm->nr_vcpus)
+		vm->nr_vcpus = s->hdr.vcpu + 1;
+	if (s->hdr.ts_ns > r->last_ts_ns)
+		r->last_ts_ns = s->hdr.ts_ns;
+	return 0;
+}
+
+static bool sample_is_valid(const struct ukp_sample *s, size_t len)
+{
+	return len >= sizeof(*s) && s->nr_frames <= UKP_MAX_FRAMES &&
+	       len == sizeof(*s) + s->nr_frames * sizeof(s->frames[0]) && s->place <= UKP_PLACE_VMM &&
+	       s->stop < UKP_STOP_MAX && s->hdr.vcpu < 65536;
+}
+
+static bool text_is_valid(const struct ukp_text *t, size_t len)
+{
+	return len == sizeof(*t) && !(t->gva % UKP_TEXT_LEN) && t->rip - t->gva < UKP_TEXT_LEN;
+}
+
+int recording__record(struct recording *r, const void *data, size_t len)
+{
+	const struct ukp_rec_hdr *hdr = data;
+	struct recording_vm_data *vm;
+	int err = 0;
+
+	if (len < sizeof(*hdr) || hdr->len != len)
+		goto bad;
+	vm = vm_by_id(r, hdr->vm);
+	if (!vm)
+		goto bad;
+	switch (hdr->kind) {
+	case UKP_REC_SAMPLE:
+		if (!sample_is_valid(data, len))
+			goto bad;
+		err = add_sample(r, vm, data);
+		break;
+	case UKP_REC_TEXT:
+		if (!text_is_valid(data, len))
+			goto bad;
+		err = add_text(vm, data);
+		break;
+	default:
+		goto bad;
+	}
+	if (!err && r->capture)
+		err = capture_writer__record(r->capture, data, len);
+	return err;
+bad:
+	r->nr_bad++;
+	return 0;
+}
+
+int recording__counters(struct recording *r, const uint64_t *v)
+{
+	memcpy(r->counters, v, sizeof(r->counters));
+	return r->capture ? capture_writer__counters(r->capture, v) : 0;
+}
+
+int recording__end(struct recording *r, enum recording_end how, uint64_t duration_ns)
+{
+	r->how = how;
+	r->duration_ns = duration_ns;
+	return r->capture ? capture_writer__end(r->capture, how, duration_ns) : 0;
+}
+
+const struct recording_info *recording__info(const struct recording *r)
+{
+	return &r->info;
+}
+
+size_t recording__nr_vms(const struct recording *r)
+{
+	return r->nr_vms;
+}
+
+const struct recording_vm_data *recording__vm_data(const struct recording *r, size_t i)
+{
+	return &r->vms[i];
+}
+
+const struct profile *recording__profile(const struct recording *r)
+{
+	return r->profile;
+}
+
+const uint64_t *recording__counter_values(const struct recording *r)
+{
+	return r->counters;
+}
+
+uint64_t recording__nr_samples(const struct recording *r)
+{
+	return r->nr_samples;
+}
+
+uint64_t recording__nr_bad(const struct recording *r)
+{
+	return r->nr_bad;
+}
+
+uint64_t recording__duration_ns(const struct recording *r)
+{
+	return r->duration_ns ? r->duration_ns : r->last_ts_ns - r->info.start_mono_ns;
+}
+
+enum recording_end recording__how_ended(const struct recording *r)
+{
+	return r->how;
+}
+
+uint64_t recording__nr_dropped(const struct recording *r)
+{
+	return r->counters[UKP_CTR_DROP_RING_FULL] + r->counters[UKP_CTR_DROP_NO_VCPU] +
+	       r->counters[UKP_CTR_DROP_NO_SCRATCH];
+}
+
+int64_t recording__unaccounted(const struct recording *r)
+{
+	return (int64_t)(r->counters[UKP_CTR_FIRED] - r->counters[UKP_CTR_STORED] - recording__nr_dropped(r)) +
+	       (int64_t)(r->counters[UKP_CTR_STORED] - r->nr_samples);
+}

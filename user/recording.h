@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef USER_RECORDING_H
+#define USER_RECORDING_H
+
+/*
+ * recording - everything that was learnt in one recording, whether it happens now or is replayed.
+ *
+ * The live session and the reader of capture files make the same calls in the same order: begin, then
+ * VMs and records as they come, then end. Records are the bytes of the ring buffer; they are checked
+ * here, once, for a capture file is as foreign as a guest.
+ *
+ * Threads: the collector thread.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profile.h"
+
+struct capture_writer;
+struct recording;
+
+/* Facts known at the start. Strings are borrowed by the call and copied. */
+struct recording_info {
+	const char *version;	/* of the ukprof that recorded */
+	const char *host;	/* kernel release */
+	const char *event;	/* "cpu-clock", "cycles" */
+	uint32_t freq_hz;
+	uint64_t period_ns;	/* 0 for events that do not count time */
+	uint64_t start_wall_ns; /* CLOCK_REALTIME */
+	uint64_t start_mono_ns; /* CLOCK_MONOTONIC, the clock of the records */
+	bool is_emulated;	/* the host runs guest code in KVM's instruction emulator: its time is the guest's */
+};
+
+struct recording_vm {
+	uint32_t id; /* as records name it */
+	int pid;
+	const char *name;
+	const char *vmm;
+	const char *image; /* path, or NULL */
+	const char *args;  /* guest kernel's arguments, or NULL */
+	uint64_t mem_bytes;
+};
+
+enum recording_end {
+	RECORDING_CUT = 0, /* no end was seen: the recorder died, or the file was cut */
+	RECORDING_FINISHED,
+	RECORDING_INTERRUPTED, /* by the user */
+	RECORDING_VM_ENDED,
+};
+
+#define RECORDING_MAX_VMS   16384
+#define RECORDING_MAX_TEXTS 64 /* text probes kept of one VM */
+
+/* What one text probe brought. */
+struct recording_text {
+	uint64_t gva;
+	uint64_t rip;
+	uint8_t bytes[UKP_TEXT_LEN];
+};
+
+/* A VM with what was learnt of it. */
+struct recording_vm_data {
+	uint32_t id;
+	int pid;
+	char *name;
+	char *vmm;
+	char *image;
+	char *args;
+	uint64_t mem_bytes;
+	uint64_t nr_samples;
+	uint64_t nr_place[3];		 /* by enum ukp_place */
+	uint64_t nr_stop[UKP_STOP_MAX];	 /* by enum ukp_stop */
+	uint32_t nr_vcpus;		 /* highest vCPU id sampled + 1 */
+	size_t nr_texts;
+	struct recording_text *texts;
+};
+
+/** recording__new() - Return: 0 or -ENOMEM. */
+int recording__new(struct recording **out);
+void recording__free(struct recording *r); /* accepts NULL */
+
+/** recording__set_capture() - also write everything to a file; borrowed, may be NULL. Before begin. */
+void recording__set_capture(struct recording *r, struct capture_writer *w);
+
+/* Each returns 0, -ENOMEM, or the capture file's error. */
+int recording__begin(struct recording *r, const struct recording_info *info);
+int recording__vm(struct recording *r, const struct recording_vm *vm);
+
+/**
+ * recording__record() - a record of the ring buffer, or of a capture file.
+ * @data: @len bytes; copied. A record that is short, of unknown kind, or contradicts itself is counted
+ *	and skipped.
+ */
+int recording__record(struct recording *r, const void *data, size_t len);
+
+/** recording__counters() - the BPF side's counters as they stand; replaces the former ones. */
+int recording__counters(struct recording *r, const uint64_t *v);
+int recording__end(struct recording *r, enum recording_end how, uint64_t duration_ns);
+
+const struct recording_info *recording__info(const struct recording *r);
+size_t recording__nr_vms(const struct recording *r);
+const struct recording_vm_data *recording__vm_data(const struct recording *r, size_t i);
+const struct profile *recording__profile(const struct recording *r);
+const uint64_t *recording__counter_values(const struct recording *r); /* UKP_CTR_MAX */
+uint64_t recording__nr_samples(const struct recording *r); /* taken into the profile */
+uint64_t recording__nr_bad(const struct recording *r);	    /* records that were skipped */
+uint64_t recording__duration_ns(const struct recording *r);
+enum recording_end recording__how_ended(const struct recording *r);
+
+/**
+ * recording__unaccounted() - fired minus stored minus dropped, plus what user space lost. 0 in a complete
+ * recording; anything else is a defect, or a file that was cut.
+ */
+int64_t recording__unaccounted(const struct recording *r);
+uint64_t recording__nr_dropped(const struct recording *r);
+
+#endif /* USER_RECORDING_H */

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sampler.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/perf_event.h>
+
+#include "hostinfo.h"
+#include "log.h"
+
+struct sampler {
+	struct loader *loader;
+	struct sampler_opts opts;
+	long kvm_exit_id; /* of the tracepoint that makes VMX read RIP; 0: not needed, -1: not to be had */
+};
+
+struct sampler_thread {
+	struct loader_link *link;
+	int rip_fd; /* event on kvm_exit, or -1 */
+};
+
+const char *sampler__event_name(enum sampler_event event)
+{
+	return event == SAMPLER_CYCLES ? "cycles" : "cpu-clock";
+}
+
+uint64_t sampler__period_ns(const struct sampler_opts *opts)
+{
+	return opts->event == SAMPLER_CPU_CLOCK ? 1000000000ULL / opts->freq_hz : 0;
+}
+
+int sampler__new(struct sampler **out, struct loader *l, const struct sampler_opts *opts)
+{
+	struct sampler *s;
+
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->loader = l;
+	s->opts = *opts;
+	if (hostinfo__kvm_vendor() == KVM_VENDOR_INTEL) {
+		s->kvm_exit_id = hostinfo__tracepoint_id("kvm", "kvm_exit");
+		if (s->kvm_exit_id <= 0) {
+			s->kvm_exit_id = -1;
+			log_warn("sampler: tracepoint kvm_exit can't be looked up: the guest's RIP may be stale");
+			log_hint("mount tracefs: mount -t tracefs tracefs /sys/kernel/tracing");
+		}
+	}
+	*out = s;
+	return 0;
+}
+
+void sampler__free(struct sampler *s)
+{
+	free(s);
+}
+
+static int open_event(struct perf_event_attr *attr, uint32_t tid)
+{
+	int fd;
+
+	attr->size = sizeof(*attr);
+	fd = syscall(SYS_perf_event_open, attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * KVM on Intel reads RIP from the VMCS only when somebody asks. The classic kvm_exit event asks, at every
+ * exit, as long as it is enabled; it need not be delivered, so it counts with a period that never ends.
+ * Source: arch/x86/kvm/trace.h, TRACE_EVENT_KVM_EXIT: kvm_rip_read() in TP_fast_assign.
+ */
+static int open_rip_event(const struct sampler *s, uint32_t tid)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT,
+		.config = s->kvm_exit_id,
+		.sample_period = 1ULL << 62,
+	};
+
+	return s->kvm_exit_id > 0 ? open_event(&attr, tid) : -1;
+}
+
+int sampler__start(struct sampler *s, uint32_t tid, struct sampler_thread **out)
+{
+	struct perf_event_attr attr = {
+		.type = s->opts.event == SAMPLER_CYCLES ? PERF_TYPE_HARDWARE : PERF_TYPE_SOFTWARE,
+		.config = s->opts.event == SAMPLER_CYCLES ? PERF_COUNT_HW_CPU_CYCLES : PERF_COUNT_SW_CPU_CLOCK,
+		.freq = 1,
+		.sample_freq = s->opts.freq_hz,
+		.sample_type = PERF_SAMPLE_IP,
+		.disabled = 1,
+	};
+	struct sampler_thread *t;
+	int fd, err;
+
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->rip_fd = open_rip_event(s, tid);
+	fd = open_event(&attr, tid);
+	err = fd < 0 ? fd : loader__attach(s->loader, fd, &t->link);
+	if (err) {
+		sampler__stop(t);
+		return err;
+	}
+	*out = t;
+	return 0;
+}
+
+void sampler__stop(struct sampler_thread *t)
+{
+	if (!t)
+		return;
+	loader__detach(t->link);
+	if (t->rip_fd >= 0)
+		close(t->rip_fd);
+	free(t);
+}
+
+void sampler__explain(const struct sampler *s, int err)
+{
+	const char *event = sampler__event_name(s->opts.event);
+
+	log_err("sampler: %s: perf event can't be opened: %s", event, strerror(-err));
+	switch (-err) {
+	case EACCES:
+	case EPERM:
+		log_hint("run as root, or with CAP_PERFMON and kernel.perf_event_paranoid at most 2 (now %d)",
+			 hostinfo__perf_event_paranoid());
+		break;
+	case ENOENT:
+	case EOPNOTSUPP:
+	case ENODEV:
+		log_hint("this host has no PMU for it: use -e cpu-clock, which works everywhere");
+		break;
+	case EMFILE:
+		log_hint("raise the limit on open files: ulimit -n 65536");
+		break;
+	case EINVAL:
+		log_hint("the kernel may cap the rate: see kernel.perf_event_max_sample_rate (now %d)",
+			 hostinfo__perf_max_sample_rate());
+		break;
+	}
+}

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "session.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hostinfo.h"
+#include "kvm_scan.h"
+#include "loader.h"
+#include "log.h"
+#include "vm_registry.h"
+
+#define TICK_NS	      250000000ULL /* look for new and gone vCPUs, flush, report */
+#define TEXT_AT_START 8		   /* text probes asked of a new VM */
+#define TEXT_PER_TICK 1
+
+struct session {
+	struct session_opts opts;
+	struct recording *rec;
+	struct loader *loader;
+	struct vm_registry *registry;
+	struct sampler *sampler;
+	pid_t pid; /* resolved target; 0: all */
+	int epoll_fd;
+	int signal_fd;
+	int timer_fd;
+	sigset_t old_mask;
+	uint64_t start_ns;
+	bool sampling;
+	int err; /* first error of a callback */
+	bool explained;
+	char text[256];
+};
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* --- registry callbacks: what is found is recorded, and sampled --- */
+
+static int record_vm(struct session *s, const struct vm *vm)
+{
+	struct recording_vm rv = {
+		.id = vm->id,
+		.pid = vm->pid,
+		.name = vm->name,
+		.vmm = vm->info.vmm,
+		.image = vm->info.image,
+		.args = vm->info.args,
+		.mem_bytes = vm->mem_bytes,
+	};
+
+	loader__want_text(s->loader, vm->id, TEXT_AT_START);
+	return recording__vm(s->rec, &rv);
+}
+
+static int start_vcpu(struct session *s, struct vcpu *vcpu)
+{
+	struct sampler_thread *t = NULL;
+	int err;
+
+	err = sampler__start(s->sampler, vcpu->tid, &t);
+	if (!err) {
+		vcpu->user = t;
+		return 0;
+	}
+	if (err != -ESRCH && !s->explained) {
+		sampler__explain(s->sampler, err);
+		s->explained = true;
+		s->err = err;
+	}
+	return err;
+}
+
+static int on_vm_new(void *ctx, struct vm *vm)
+{
+	struct session *s = ctx;
+
+	return s->sampling ? record_vm(s, vm) : 0;
+}
+
+static int on_vcpu_new(void *ctx, struct vcpu *vcpu)
+{
+	struct session *s = ctx;
+
+	return s->sampling ? start_vcpu(s, vcpu) : 0;
+}
+
+static void on_vcpu_gone(void *ctx, struct vcpu *vcpu)
+{
+	(void)ctx;
+	sampler__stop(vcpu->user);
+	vcpu->user = NULL;
+}
+
+/* --- finding the target --- */
+
+static void hint_vms(struct session *s)
+{
+	struct vm *vm;
+	size_t i;
+
+	for (i = 0; i < vm_registry__nr(s->registry); i++) {
+		vm = vm_registry__vm(s->registry, i);
+		if (vm->alive)
+			log_hint("-p %d is %s (%s)", vm->pid, vm->name, vm->info.vmm);
+	}
+}
+
+static enum session_status find_by_pid(struct session *s, pid_t pid)
+{
+	int err = vm_registry__refresh(s->registry, pid);
+
+	switch (-err) {
+	case 0:
+		break;
+	case ESRCH:
+		log_err("session: no process has PID %d", pid);
+		log_hint("'ukprof list' shows the VMs of this host");
+		return SESSION_NO_VM;
+	case ENODEV:
+		log_err("session: process %d holds no KVM: it is not a VMM, or runs its guest without KVM", pid);
+		log_hint("'ukprof list' shows the VMs of this host");
+		return SESSION_NO_VM;
+	case EACCES:
+	case EPERM:
+		log_err("session: process %d may not be looked into: %s", pid, strerror(-err));
+		log_hint("run as root: sudo ukprof …");
+		return SESSION_NO_RIGHTS;
+	default:
+		log_err("session: process %d: its VM can't be read: %s", pid, strerror(-err));
+		return SESSION_FAILED;
+	}
+	if (!vm_registry__nr_alive(s->registry)) {
+		log_err("session: process %d: the kernel shows no VM behind its KVM descriptors", pid);
+		log_hint("if ukprof runs in a container, give it the host's PID namespace (--pid=host)");
+		return SESSION_FAILED;
+	}
+	s->pid = pid;
+	return SESSION_OK;
+}
+
+static enum session_status find_all(struct session *s)
+{
+	int err = vm_registry__refresh(s->registry, 0);
+	struct vm *vm, *found = NULL;
+	size_t i, nr = 0;
+
+	if (err) {
+		log_err("session: the VMs of this host can't be read: %s", strerror(-err));
+		return SESSION_FAILED;
+	}
+	if (s->opts.all)
+		return SESSION_OK;
+	for (i = 0; i < vm_registry__nr(s->registry); i++) {
+		vm = vm_registry__vm(s->registry, i);
+		if (!vm->alive || (s->opts.vm_name && strcmp(vm->name, s->opts.vm_name)))
+			continue;
+		found = vm;
+		nr++;
+	}
+	if (!nr && s->opts.vm_name)
+		log_err("session: no VM is called %s", s->opts.vm_name);
+	else if (!nr)
+		log_err("session: no VM runs under KVM on this host");
+	else if (nr > 1)
+		log_err("session: %zu VMs run on this host: which one?", nr);
+	if (nr == 1) {
+		s->pid = found->pid;
+		return SESSION_OK;
+	}
+	if (vm_registry__nr_alive(s->registry))
+		hint_vms(s);
+	else
+		log_hint("start it with KVM (QEMU: -accel kvm), and run ukprof as root to see those of others");
+	return SESSION_NO_VM;
+}
+
+/* --- life cycle --- */
+
+static enum session_status status_of_loader(int err)
+{
+	return err == -EPERM || err == -ENOENT || err == -EOPNOTSUPP ? SESSION_NO_RIGHTS : SESSION_FAILED;
+}
+
+/* A fleet of vCPUs needs two or three descriptors each. */
+static void raise_file_limit(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim))
+		return;
+	lim.rlim_cur = lim.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &lim);
+}
+
+enum session_status session__new(struct session **out, const struct session_opts *opts, struct recording *rec)
+{
+	static const struct vm_registry_ops ops = {
+		.vm_new = on_vm_new,
+		.vcpu_new = on_vcpu_new,
+		.vcpu_gone = on_vcpu_gone,
+	};
+	struct loader_opts lo = { .ring_bytes = opts->ring_bytes };
+	enum session_status status = SESSION_FAILED;
+	struct session *s;
+	int err;
+
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return SESSION_FAILED;
+	s->opts = *opts;
+	s->rec = rec;
+	s->epoll_fd = s->signal_fd = s->timer_fd = -1;
+
+	/* Before anything is loaded: a wrong PID is a wrong PID, with or without the right to load. */
+	if (opts->pid && !kvm_scan__start_time(opts->pid)) {
+		log_err("session: no process has PID %d", opts->pid);
+		log_hint("'ukprof list' shows the VMs of this host");
+		status = SESSION_NO_VM;
+		goto err_free;
+	}
+	raise_file_limit();
+	err = loader__new(&s->loader, &lo);
+	if (err) {
+		status = status_of_loader(err);
+		goto err_free;
+	}
+	if (vm_registry__new(&s->registry, s->loader, &ops, s) ||
+	    sampler__new(&s->sampler, s->loader, &opts->sampler)) {
+		log_err("session: out of memory");
+		goto err_free;
+	}
+	status = opts->pid ? find_by_pid(s, opts->pid) : find_all(s);
+	if (status)
+		goto err_free;
+	*out = s;
+	return SESSION_OK;
+
+err_free:
+	session__free(s);
+	return status;
+}
+
+static bool is_target(const struct session *s, const struct vm *vm)
+{
+	return vm->alive && (!s->pid || vm->pid == s->pid);
+}
+
+const char *session__describe(struct session *s)
+{
+	struct vm *vm, *first = NULL;
+	size_t i, nr = 0;
+
+	for (i = 0; i < vm_registry__nr(s->registry); i++) {
+		vm = vm_registry__vm(s->registry, i);
+		if (!is_target(s, vm))
+			continue;
+		if (!nr++)
+			first = vm;
+	}
+	if (nr == 1)
+		snprintf(s->text, sizeof(s->text), "%s (%s, PID %d, %zu vCPU%s)", first->name, first->info.vmm,
+			 first->pid, first->nr_vcpus, first->nr_vcpus == 1 ? "" : "s");
+	else
+		snprintf(s->text, sizeof(s->text), "%zu VMs", nr);
+	return s->text;
+}
+
+static int open_fds(struct session *s)
+{
+	struct itimerspec tick = {
+		.it_value.tv_nsec = TICK_NS,
+		.it_interval.tv_nsec = TICK_NS,
+	};
+	struct epoll_event ev = { .events = EPOLLIN };
+	sigset_t mask;
+	int fds[3], i;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGHUP);
+	sigprocmask(SIG_BLOCK, &mask, &s->old_mask);
+	s->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (s->signal_fd < 0 || s->timer_fd < 0 || s->epoll_fd < 0 ||
+	    timerfd_settime(s->timer_fd, 0, &tick, NULL))
+		return -errno;
+	fds[0] = s->signal_fd;
+	fds[1] = s->timer_fd;
+	fds[2] = loader__ring_fd(s->loader);
+	for (i = 0; i < 3; i++) {
+		ev.data.fd = fds[i];
+		if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fds[i], &ev))
+			return -errno;
+	}
+	return 0;
+}
+
+static void on_record(void *ctx, const void *data, size_t len)
+{
+	struct session *s = ctx;
+	int err = recording__record(s->rec, data, len);
+
+	if (err && !s->err)
+		s->err = err;
+}
+
+static int begin_recording(struct session *s)
+{
+	struct recording_info info = {
+		.version = UKPROF_VERSION,
+		.host = hostinfo__release(),
+		.event = sampler__event_name(s->opts.sampler.event),
+		.freq_hz = s->opts.sampler.freq_hz,
+		.period_ns = sampler__period_ns(&s->opts.sampler),
+		.start_wall_ns = now_ns(CLOCK_REALTIME),
+		.start_mono_ns = s->start_ns,
+		.is_emulated = hostinfo__kvm_vendor() == KVM_VENDOR_SOFTWARE,
+	};
+
+	return recording__begin(s->rec, &info);
+}
+
+/* Sample what was found by session__new(); from here on the registry's callbacks do. */
+static int start_sampling(struct session *s)
+{
+	struct vm *vm;
+	size_t i, k;
+	int err;
+
+	s->sampling = true;
+	for (i = 0; i < vm_registry__nr(s->registry); i++) {
+		vm = vm_registry__vm(s->registry, i);
+		if (!is_target(s, vm))
+			continue;
+		err = record_vm(s, vm);
+		if (err)
+			return err;
+		for (k = 0; k < vm->nr_vcpus; k++)
+			if (vm->vcpus[k]->tid)
+				start_vcpu(s, vm->vcpus[k]);
+		if (s->err)
+			return s->err;
+	}
+	return 0;
+}
+
+static int take_counters(struct session *s)
+{
+	uint64_t v[UKP_CTR_MAX];
+
+	loader__counters(s->loader, v);
+	return recording__counters(s->rec, v);
+}
+
+/* Order matters: no more samples, then what is in the ring, then counters that can't move any more. */
+static void session__stop(struct session *s)
+{
+	struct vm *vm;
+	size_t i, k;
+
+	for (i = 0; s->registry && i < vm_registry__nr(s->registry); i++) {
+		vm = vm_registry__vm(s->registry, i);
+		for (k = 0; k < vm->nr_vcpus; k++)
+			on_vcpu_gone(s, vm->vcpus[k]);
+	}
+	if (s->sampling)
+		loader__consume(s->loader);
+	s->sampling = false;
+}
+
+/* Returns false when there is nothing left to record. */
+static bool refresh(struct session *s)
+{
+	int err = vm_registry__refresh(s->registry, s->pid);
+	size_t i, nr_targets = 0;
+	struct vm *vm;
+
+	if (err && err != -ESRCH && err != -ENODEV)
+		log_debug("session: refresh: %s", strerror(-err));
+	for (i = 0; i < vm_registry__nr(s->registry); i++) {
+		vm = vm_registry__vm(s->registry, i);
+		if (!is_target(s, vm))
+			continue;
+		loader__want_text(s->loader, vm->id, TEXT_PER_TICK);
+		nr_targets++;
+	}
+	return s->opts.all || nr_targets;
+}
+
+static bool read_fd(int fd, size_t size)
+{
+	char buf[sizeof(struct signalfd_siginfo)];
+
+	return read(fd, buf, size) == (ssize_t)size;
+}
+
+static enum recording_end run_loop(struct session *s, const struct session_ops *ops, void *ctx)
+{
+	uint64_t end_ns = s->opts.duration_ns ? s->start_ns + s->opts.duration_ns : UINT64_MAX;
+	struct epoll_event ev[3];
+	uint64_t now = s->start_ns;
+	int timeout_ms;
+
+	while (!s->err) {
+		timeout_ms = end_ns == UINT64_MAX ? -1 : (int)((end_ns - now + 999999) / 1000000 & 0x7fffffff);
+		epoll_wait(s->epoll_fd, ev, 3, timeout_ms);
+		loader__consume(s->loader);
+		now = now_ns(CLOCK_MONOTONIC);
+		if (read_fd(s->signal_fd, sizeof(struct signalfd_siginfo)))
+			return RECORDING_INTERRUPTED;
+		if (now >= end_ns)
+			return RECORDING_FINISHED;
+		if (!read_fd(s->timer_fd, sizeof(uint64_t)))
+			continue;
+		if (!refresh(s))
+			return RECORDING_VM_ENDED;
+		if (!s->err)
+			s->err = take_counters(s);
+		if (!s->err && ops->tick)
+			s->err = ops->tick(ctx, now - s->start_ns);
+	}
+	return RECORDING_FINISHED;
+}
+
+enum session_status session__run(struct session *s, const struct session_ops *ops, void *ctx)
+{
+	enum recording_end how;
+	int err;
+
+	err = loader__set_handler(s->loader, on_record, s);
+	if (!err)
+		err = open_fds(s);
+	if (err) {
+		log_err("session: %s", strerror(-err));
+		return SESSION_FAILED;
+	}
+	s->start_ns = now_ns(CLOCK_MONOTONIC);
+	err = begin_recording(s);
+	if (!err)
+		err = start_sampling(s);
+	if (!err) {
+		how = run_loop(s, ops, ctx);
+		err = s->err;
+	}
+	session__stop(s);
+	if (!err)
+		err = take_counters(s);
+	if (!err)
+		err = recording__end(s->rec, how, now_ns(CLOCK_MONOTONIC) - s->start_ns);
+	sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
+	if (!err)
+		return SESSION_OK;
+	if (!s->explained && err != -EPIPE)
+		log_err("session: recording stopped: %s", strerror(-err));
+	return s->explained && (err == -EPERM || err == -EACCES || err == -ENOENT || err == -EOPNOTSUPP) ?
+		       SESSION_NO_RIGHTS :
+		       SESSION_FAILED;
+}
+
+void session__free(struct session *s)
+{
+	if (!s)
+		return;
+	session__stop(s);
+	vm_registry__free(s->registry);
+	sampler__free(s->sampler);
+	loader__free(s->loader);
+	if (s->epoll_fd >= 0)
+		close(s->epoll_fd);
+	if (s->signal_fd >= 0)
+		close(s->signal_fd);
+	if (s->timer_fd >= 0)
+		close(s->timer_fd);
+	free(s);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef USER_SESSION_H
+#define USER_SESSION_H
+
+/*
+ * session - one live recording from start to end: load, find, sample, collect, stop.
+ *
+ * The order of shutdown is written down in session__stop() and nowhere else.
+ *
+ * Threads: the calling thread is the collector thread.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "recording.h"
+#include "sampler.h"
+
+struct session;
+
+struct session_opts {
+	pid_t pid;	     /* this process; 0: see vm_name and all */
+	const char *vm_name; /* the VM of this name, or NULL */
+	bool all;	     /* every VM, also those that start later */
+	struct sampler_opts sampler;
+	uint64_t ring_bytes;
+	uint64_t duration_ns; /* 0: until a signal */
+};
+
+/* What the caller wants to know or do while it runs, several times a second. */
+struct session_ops {
+	/* Return: 0; anything else ends the recording with that error. */
+	int (*tick)(void *ctx, uint64_t elapsed_ns);
+};
+
+enum session_status {
+	SESSION_OK = 0,
+	SESSION_FAILED,	   /* reported */
+	SESSION_NO_VM,	   /* reported: no such process or VM, or none on this host */
+	SESSION_NO_RIGHTS, /* reported: privilege or kernel feature missing */
+};
+
+/**
+ * session__new() - load the programs and find the VM; nothing is sampled yet.
+ * @rec: borrowed for the session's life; session__run() fills it.
+ */
+enum session_status session__new(struct session **out, const struct session_opts *opts, struct recording *rec);
+
+/**
+ * session__run() - sample until the time is over, a signal comes, or the last VM is gone.
+ *
+ * SIGINT, SIGTERM and SIGHUP end it in good order; when it returns they have their former effect, so a
+ * second one ends the program at once. The recording has been ended and its counters add up.
+ */
+enum session_status session__run(struct session *s, const struct session_ops *ops, void *ctx);
+
+void session__free(struct session *s); /* accepts NULL */
+
+/** session__describe() - "web (qemu-system-x86_64, PID 4242, 2 vCPUs)"; borrowed. */
+const char *session__describe(struct session *s);
+
+#endif /* USER_SESSION_H */
