@@ -100,6 +100,19 @@ $(O)/unit/%.o: tests/unit/%.c
 $(O)/unit/%: $(O)/unit/%.o $(LIB)
 	$(call say,LD)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
 
+# --- exporters ---
+
+# Tests that compare with tests/golden/; they run in the top folder.
+EXPORT_GOLDENS := $(addprefix $(O)/unit/test_,folded pprof)
+
+golden-update: $(EXPORT_GOLDENS)
+	$(foreach t,$(EXPORT_GOLDENS),GOLDEN_UPDATE=1 $(t) >/dev/null &&) git status --short tests/golden
+
+# Fails allocations one by one, also those of the objects in the library.
+$(O)/unit/test_export_nomem: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray strdup free)
+
+.PHONY: golden-update
+
 # --- install ---
 
 install: $(O)/ukprof
