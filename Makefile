@@ -13,13 +13,13 @@ BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpf
 PREFIX  ?= /usr/local
 VERSION := 0.1.0
 
+comma   := ,
 CFLAGS  ?= $(if $(filter 1,$(DEBUG)),-O0,-O2) -g
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
 HARDEN  := -fstack-protector-strong -fPIE $(if $(filter 1,$(DEBUG) $(SAN)),,-D_FORTIFY_SOURCE=2)
 SANFLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 LDFLAGS ?= -pie -Wl,-z,relro,-z,now
 LDLIBS  := -lbpf -ldw -lelf -lz
-comma   := ,
 
 # --- folders: sources, and what each may include (docs: STYLE of the tree, "boundaries") ---
 # A folder sees the headers of its own include path and no others, so a wrong include does not compile.
@@ -99,6 +99,19 @@ $(O)/unit/%.o: tests/unit/%.c
 
 $(O)/unit/%: $(O)/unit/%.o $(LIB)
 	$(call say,LD)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+
+# --- exporters ---
+
+# Tests that compare with tests/golden/; they run in the top folder.
+EXPORT_GOLDENS := $(addprefix $(O)/unit/test_,folded pprof)
+
+golden-update: $(EXPORT_GOLDENS)
+	$(foreach t,$(EXPORT_GOLDENS),GOLDEN_UPDATE=1 $(t) >/dev/null &&) git status --short tests/golden
+
+# Fails allocations one by one, also those of the objects in the library.
+$(O)/unit/test_export_nomem: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray strdup free)
+
+.PHONY: golden-update
 
 # --- install ---
 
