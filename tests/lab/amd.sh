@@ -9,54 +9,16 @@
 
 lab_boot_limit=180
 
-# Loaded in this order, each after what it depends on.
-amd_modules="virtio_pci virtio_console 9pnet_virtio 9p overlay kvm-amd"
-
-# make_initramfs FILE: busybox, the modules and an init.
-make_initramfs()
-{
-	local tree=$work/initramfs name path n=10
-
-	mkdir -p "$tree/bin" "$tree/modules"
-	cp /bin/busybox "$tree/bin/"
-	cp "$lab_src/init-amd" "$tree/init"
-	for name in $amd_modules; do
-		# "builtin NAME" or "insmod PATH [ARGS]", dependencies first.
-		modprobe -d "$kdir" -S "$release" --show-depends "$name" >"$work/depends" ||
-			die 125 "kernel $release: module $name not found"
-		while read -r _ path _; do
-			[ -f "$path" ] || continue
-			path=$(realpath "$path")
-			name=${path##*/} name=${name%%.ko*}
-			! ls "$tree/modules" | grep -q "^..-$name.ko\$" || continue
-			case $path in
-			*.xz) xz -dc "$path" >"$tree/modules/$n-$name.ko" ;;
-			*.zst) zstd -qdc "$path" >"$tree/modules/$n-$name.ko" ;;
-			*) cp "$path" "$tree/modules/$n-$name.ko" ;;
-			esac
-			n=$((n + 1))
-		done <"$work/depends"
-	done
-	(cd "$tree" && find . | cpio -o -H newc -R 0:0 --quiet) >"$1.$$"
-	mv "$1.$$" "$1"
-	rm -rf "$tree"
-}
+lab_modules="virtio_pci virtio_console 9pnet_virtio 9p overlay kvm-amd"
+lab_init=init-amd
 
 lab_prepare()
 {
-	local key
-
 	need qemu-system-x86_64 qemu-system-x86
-	need cpio cpio
-	need xz xz-utils
-	need modprobe kmod
-	need_file /bin/busybox busybox-static
+	need_initramfs
 	kdir=$("$lab_src/fetch-kernel" "$kernel")
 	release=$(cat "$kdir/release")
-
-	# Named by everything that went into it, so it never needs to be cleaned to be right.
-	key=$(cat "$lab_src/amd.sh" "$lab_src/init-amd" /bin/busybox | sha256sum | cut -c1-16)
-	initramfs=$lab_build/amd-$release-$key.cpio
+	initramfs=$lab_build/amd-$release-$(initramfs_key).cpio
 	[ -e "$initramfs" ] || make_initramfs "$initramfs"
 
 	cat >"$work/job" <<-EOF
