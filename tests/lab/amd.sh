@@ -19,7 +19,7 @@ lab_prepare()
 	kdir=$("$lab_src/fetch-kernel" "$kernel")
 	release=$(cat "$kdir/release")
 	initramfs=$lab_build/amd-$release-$(initramfs_key).cpio
-	[ -e "$initramfs" ] || make_initramfs "$initramfs"
+	cached "$initramfs" make_initramfs
 
 	cat >"$work/job" <<-EOF
 		export PATH=$(quote "$PATH") LAB_OUT=/lab/out LAB_CPU=amd LAB_KERNEL=$kernel

@@ -22,6 +22,24 @@ initramfs_key()
 		sha256sum | cut -c1-16
 }
 
+# cached FILE MAKER: make FILE unless it is there. What no lab used for a day goes.
+cached()
+{
+	[ -e "$1" ] || "$2" "$1"
+	touch "$1"
+	find "$lab_build" -maxdepth 1 -type f -name "$cpu-*" -mmin +1440 -delete
+}
+
+# unsign MODULE: cut off the appended signature: it, its length among 12 bytes, and a magic word.
+unsign()
+{
+	local length
+
+	[ "$(tail -c 28 "$1" | head -c 27)" = '~Module signature appended~' ] || return 0
+	length=$(tail -c 32 "$1" | head -c 4 | od -An -tu4 --endian=big)
+	truncate -s -$((length + 40)) "$1"
+}
+
 # make_initramfs FILE
 make_initramfs()
 {
@@ -43,6 +61,7 @@ make_initramfs()
 			*.xz) xz -dc "$path" >"$tree/modules/$n-$name.ko" ;;
 			*) cp "$path" "$tree/modules/$n-$name.ko" ;;
 			esac
+			[ -z "${lab_unsigned:-}" ] || unsign "$tree/modules/$n-$name.ko"
 			n=$((n + 1))
 		done <"$work/depends"
 	done
