@@ -158,7 +158,7 @@ struct kvm {
 
 struct kvm_vcpu_arch {
 	unsigned long regs[17]; /* indexed by enum kvm_reg; up to 7.1 RIP is the last */
-	__u32 regs_avail;	/* array of unsigned long in 7.2: bit numbers are the same */
+	__u32 regs_avail;	/* bits by enum kvm_reg */
 	unsigned long cr0;
 	unsigned long cr3;
 	unsigned long cr4;
@@ -166,9 +166,10 @@ struct kvm_vcpu_arch {
 	__u8 handling_intr_from_guest; /* from 5.17 on */
 };
 
-/* 7.2: RIP has left the array. */
+/* 7.2: RIP has left the array, and the bits are a bitmap; their numbers are the same. */
 struct kvm_vcpu_arch___rip {
 	unsigned long rip;
+	unsigned long regs_avail[1];
 };
 
 struct kvm_vcpu {

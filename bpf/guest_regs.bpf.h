@@ -21,6 +21,8 @@ static __always_inline __u64 read_rip(struct kvm_vcpu *vcpu)
  */
 static __always_inline bool has_rip(struct kvm_vcpu *vcpu)
 {
+	if (bpf_core_field_exists(struct kvm_vcpu_arch___rip, rip))
+		return BPF_CORE_READ((struct kvm_vcpu___rip *)vcpu, arch.regs_avail[0]) & (1ul << UKP_REG_RIP);
 	return BPF_CORE_READ(vcpu, arch.regs_avail) & (1u << UKP_REG_RIP);
 }
 

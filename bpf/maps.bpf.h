@@ -2,7 +2,10 @@
 #ifndef BPF_MAPS_BPF_H
 #define BPF_MAPS_BPF_H
 
-/* All maps, each with who writes, who reads, and what "full" means. Sizes marked 1 are set at load. */
+/*
+ * All maps, each with who writes, who reads, and what "full" means. Sizes marked 1 are set at load.
+ * Hash maps that the sampling program reads are preallocated: 5.10 refuses others in an NMI context.
+ */
 
 /*
  * Samples and text probes. Written by the sampling program, read by the collector. Full: the record is
@@ -31,8 +34,7 @@ struct {
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 8192);
 	__type(key, __u32);
 	__type(value, struct ukp_vcpu);
 } vcpus SEC(".maps");
@@ -40,8 +42,7 @@ struct {
 /* VMs and their memory ranges. Written by user space, read by the sampling program. Full: as vcpus. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 1024);
 	__type(key, __u32);
 	__type(value, struct ukp_vm);
 } vms SEC(".maps");
@@ -53,7 +54,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 1024);
 	__type(key, __u32);
 	__type(value, __u32);
 } text_wanted SEC(".maps");

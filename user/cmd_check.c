@@ -127,7 +127,7 @@ static void check_programs(struct check *c)
 		item(c, "BPF programs", MARK_MISSING, "not tried: not root", "sudo ukprof check");
 		return;
 	}
-	log__set_level(LOG_LEVEL_ERR - 1); /* the table says it */
+	log__set_level(LOG_LEVEL_NONE); /* the table says it */
 	err = loader__new(&l, &lo);
 	log__set_level(LOG_LEVEL_INFO);
 	loader__free(l);

@@ -34,26 +34,28 @@ struct loader_link {
 #define LOG_TAIL 2048
 static char log_tail[LOG_TAIL]; /* libbpf's last words: the reason, when a load fails */
 
+/* A refused program comes with the verifier's whole log, of which the end tells why. */
 static int on_libbpf_log(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	char line[1024];
 	size_t have, len;
+	char *text;
 
-	vsnprintf(line, sizeof(line), fmt, ap);
-	len = strcspn(line, "\n");
-	line[len] = '\0';
-	if (log__shows(LOG_LEVEL_TRACE))
-		log__write(LOG_LEVEL_TRACE, "libbpf: %s", line);
-	if (level != LIBBPF_WARN || !len)
+	if (vasprintf(&text, fmt, ap) < 0)
 		return 0;
-	have = strlen(log_tail);
-	if (have + len + 2 > sizeof(log_tail)) {
-		have = 0;
-		if (len + 2 > sizeof(log_tail))
-			len = sizeof(log_tail) - 2;
+	len = strlen(text);
+	if (len && text[len - 1] == '\n')
+		text[len - 1] = '\0';
+	if (log__shows(LOG_LEVEL_TRACE))
+		log__write(LOG_LEVEL_TRACE, "%s", text);
+	if (level == LIBBPF_WARN) {
+		if (len > LOG_TAIL / 2)
+			memmove(text, text + len - LOG_TAIL / 2, LOG_TAIL / 2 + 1);
+		have = strlen(log_tail);
+		if (have + strlen(text) + 2 > LOG_TAIL)
+			have = 0;
+		snprintf(log_tail + have, LOG_TAIL - have, "%s\n", text);
 	}
-	memcpy(log_tail + have, line, len);
-	memcpy(log_tail + have + len, "\n", 2);
+	free(text);
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 enum log_level {
+	LOG_LEVEL_NONE = -1, /* silence */
 	LOG_LEVEL_ERR = 0,   /* the command will fail, or something asked for was lost */
 	LOG_LEVEL_WARN = 1,  /* the result is partial */
 	LOG_LEVEL_INFO = 2,  /* what is being done, once */
