@@ -45,6 +45,11 @@ $(eval $(call guest-rule,shares-high,shares,$(GUEST_FP),0x200000,0x40000000))
 # As Unikraft's default build: frame pointers, .debug_frame for nearly everything, hardly any .eh_frame.
 $(eval $(call guest-rule,shares-uk.dbg,shares,$(GUEST_FP) -fno-asynchronous-unwind-tables \
 	-fno-unwind-tables,0x100000,0))
+$(eval $(call guest-rule,deep,deep,$(GUEST_FP),0x200000,0))
+$(eval $(call guest-rule,deep-nofp,deep,$(GUEST_NOFP),0x200000,0))
+$(eval $(call guest-rule,exits,exits,$(GUEST_FP),0x200000,0))
+$(eval $(call guest-rule,idle,idle,$(GUEST_FP),0x200000,0))
+$(eval $(call guest-rule,hostile,hostile,$(GUEST_FP),0x200000,0))
 
 GUESTS += $(GUEST_OUT)/shares-stripped $(GUEST_OUT)/shares-uk
 $(GUEST_OUT)/shares-stripped: $(GUEST_OUT)/shares

@@ -236,10 +236,9 @@ void boot_cpu(struct boot_info *bi, unsigned long vcpu)
 	struct table_ptr gdtr = { sizeof(gdt) - 1, (uint64_t)gdt };
 	struct table_ptr idtr = { sizeof(idt) - 1, (uint64_t)idt };
 
-	if (!vcpu) {
-		boot_info = bi;
+	boot_info = bi;
+	if (!vcpu)
 		init_once();
-	}
 	asm volatile("lgdt %0; lidt %1" : : "m"(gdtr), "m"(idtr));
 	if (bi->magic != BOOT_INFO_MAGIC)
 		fatal("no boot info: wrong entry or wrong VMM");
