@@ -31,6 +31,7 @@ struct exporter {
 	int (*write)(const struct snapshot *snap, const struct export_opts *opts, struct sink *sink);
 };
 
+extern const struct exporter exporter_text;
 extern const struct exporter exporter_folded;
 extern const struct exporter exporter_html;
 extern const struct exporter exporter_svg;

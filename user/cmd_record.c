@@ -184,6 +184,16 @@ static void describe_end(const struct record *r, const struct record_opts *o)
 	}
 }
 
+/* What the sampling itself took, where the kernel counts it (sysctl kernel.bpf_stats_enabled=1). */
+static void print_cost(const struct session *session)
+{
+	uint64_t runs, ns;
+
+	session__run_stats(session, &runs, &ns);
+	if (runs)
+		log_debug("session: bpf: %" PRIu64 " runs, %" PRIu64 " ns each", runs, ns / runs);
+}
+
 /* Write what was recorded, whatever ended it. */
 static int finish(struct record *r, struct output *out, const char *path, const struct exporter *exporter)
 {
@@ -270,6 +280,7 @@ static int run_record(const struct record_opts *o)
 	log_info("session: recording %s at %u Hz%s", session__describe(session), o->session.sampler.freq_hz,
 		 o->session.duration_ns ? "" : " until Ctrl-C");
 	status = session__run(session, &ops, &r);
+	print_cost(session);
 	session__free(session);
 	session = NULL;
 	if (status) {

@@ -474,6 +474,11 @@ enum session_status session__run(struct session *s, const struct session_ops *op
 		       SESSION_FAILED;
 }
 
+void session__run_stats(const struct session *s, uint64_t *runs, uint64_t *ns)
+{
+	loader__run_stats(s->loader, runs, ns);
+}
+
 void session__free(struct session *s)
 {
 	if (!s)

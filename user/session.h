@@ -57,6 +57,12 @@ enum session_status session__run(struct session *s, const struct session_ops *op
 
 void session__free(struct session *s); /* accepts NULL */
 
+/**
+ * session__run_stats() - runs of the sampling program and their time as the kernel counted them, if
+ * kernel.bpf_stats_enabled is set, else 0. An account that is independent of ours.
+ */
+void session__run_stats(const struct session *s, uint64_t *runs, uint64_t *ns);
+
 /** session__describe() - "web (qemu-system-x86_64, PID 4242, 2 vCPUs)"; borrowed. */
 const char *session__describe(struct session *s);
 
