@@ -130,7 +130,7 @@ GUEST_FLAGS := -std=gnu11 -g -Wall -Wextra -ffreestanding -nostdlib -static -mno
 	-fno-optimize-sibling-calls -fno-ipa-icf -fno-ipa-cp -fno-ipa-sra -fno-jump-tables \
 	-fasynchronous-unwind-tables -fvisibility=hidden -Itests/guest \
 	-Wl,-T,tests/guest/guest.ld -Wl,--build-id=none -Wl,--eh-frame-hdr -Wl,-z,max-page-size=4096
-GUEST_FP   := -O1 -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer
+GUEST_FP   := -O1 -fno-omit-frame-pointer -DKEEP_LEAF_FRAME
 GUEST_NOFP := -O2 -fomit-frame-pointer
 GUEST_SAY  = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $@;)
 

@@ -57,6 +57,10 @@ static inline uint64_t rdtsc(void)
  */
 static inline __attribute__((always_inline)) void spin(uint64_t n)
 {
+#ifdef KEEP_LEAF_FRAME
+	/* gcc gives a leaf that needs no stack no frame, whatever -mno-omit-leaf-frame-pointer says. */
+	asm volatile("" : : "r"(__builtin_frame_address(0)));
+#endif
 	asm volatile(".p2align 5\n"
 		     "1:	dec %0\n"
 		     "	jnz 1b\n"
