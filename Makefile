@@ -103,7 +103,7 @@ $(O)/unit/%: $(O)/unit/%.o $(LIB)
 # --- exporters ---
 
 # Tests that compare with tests/golden/; they run in the top folder.
-EXPORT_GOLDENS := $(addprefix $(O)/unit/test_,folded pprof)
+EXPORT_GOLDENS := $(addprefix $(O)/unit/test_,folded pprof svg)
 
 golden-update: $(EXPORT_GOLDENS)
 	$(foreach t,$(EXPORT_GOLDENS),GOLDEN_UPDATE=1 $(t) >/dev/null &&) git status --short tests/golden
