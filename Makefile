@@ -102,8 +102,19 @@ $(O)/unit/%: $(O)/unit/%.o $(LIB)
 
 # --- exporters ---
 
+# The page's policy names its script and its style sheet by their SHA-256 in base64.
+$(O)/exporters/web_hash.h: exporters/web/viewer.css exporters/web/viewer.js
+	@mkdir -p $(@D)
+	$(call say,GEN)for f in $^; do \
+		printf '#define WEB_%s_SHA256 "%s"\n' "$$(echo $${f##*.} | tr a-z A-Z)" "$$(sha256sum <$$f | \
+			cut -c1-64 | tr a-f A-F | basenc --base16 -d | base64)"; \
+	done > $@
+
+$(O)/exporters/html.o: $(O)/exporters/web_hash.h
+$(O)/exporters/html.o: exporters_INC += -I$(O)/exporters
+
 # Tests that compare with tests/golden/; they run in the top folder.
-EXPORT_GOLDENS := $(addprefix $(O)/unit/test_,folded pprof svg)
+EXPORT_GOLDENS := $(addprefix $(O)/unit/test_,folded pprof svg html)
 
 golden-update: $(EXPORT_GOLDENS)
 	$(foreach t,$(EXPORT_GOLDENS),GOLDEN_UPDATE=1 $(t) >/dev/null &&) git status --short tests/golden

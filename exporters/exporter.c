@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const struct exporter *const table[] = {
-	&exporter_pprof, &exporter_folded, &exporter_svg, NULL,
+	&exporter_pprof, &exporter_folded, &exporter_html, &exporter_svg, NULL,
 };
 
 const struct exporter *const *exporter__table(void)

@@ -191,7 +191,8 @@ static void check_sample(const struct profile *p, struct message m)
 			keys[nr_keys] = get(f.message, 1);
 			assert_true(keys[nr_keys] > 0);
 			assert_true(get(f.message, 2) > 0);
-			if (strcmp(string(p, keys[nr_keys]), "vm")) /* whose name is the user's own */
+			if (strcmp(string(p, keys[nr_keys]),
+				   "vm")) /* whose name is the user's own */
 				assert_false(looks_numeric(string(p, get(f.message, 2))));
 			assert_int_equal(get(f.message, 3), 0); /* no numeric labels */
 			for (i = 0; i < nr_keys; i++)
