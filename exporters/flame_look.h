@@ -43,7 +43,8 @@ void flame__print_percent(struct strbuf *sb, uint64_t part, uint64_t whole);
 void flame__print_time(struct strbuf *sb, uint64_t ns);
 
 /* In place of the picture when there is none. */
-#define FLAME_TEXT_EMPTY "No samples: no vCPU was seen running while the profile was recorded."
+#define FLAME_TEXT_EMPTY \
+	"Either no vCPU ran while the profile was recorded, or its samples were lost."
 
 struct flame_fact {
 	const char *label;

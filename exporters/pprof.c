@@ -429,7 +429,8 @@ static void encode(struct encoder *e, struct sink *sink)
 	put_int(&tail, PROFILE_PERIOD, info->period_ns);
 	put_comments(e, &tail);
 	/* Time is what people look for, where the event measures time; the same for an idle and a busy VM. */
-	put_uint(&tail, PROFILE_DEFAULT_SAMPLE_TYPE, add_string(e, info->period_ns ? "cpu" : "samples"));
+	put_uint(&tail, PROFILE_DEFAULT_SAMPLE_TYPE,
+		 add_string(e, info->period_ns ? "cpu" : "samples"));
 
 	sink__write(sink, head.data, head.len);
 	for (i = PROFILE_SAMPLE; i <= PROFILE_FUNCTION; i++) {

@@ -308,7 +308,7 @@ static void put_picture(struct picture *p, const struct flame_facts *f)
 		put_text(p, "w", MARGIN, y + LINE, "Frames deeper than 1,000 are not drawn.");
 
 	if (!p->total) {
-		put_text(p, NULL, MARGIN, p->chart_y + 30 * PX, FLAME_TEXT_EMPTY);
+		put_text(p, NULL, MARGIN, p->chart_y + 30 * PX, "No samples. " FLAME_TEXT_EMPTY);
 	} else {
 		sink__puts(sink, "<g class=\"f\">\n");
 		for (i = 0; i < flame_tree__nr(p->t); i = next_node(p, i))

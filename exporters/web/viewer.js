@@ -70,8 +70,9 @@ const self = new Float64Array(N), total = new Float64Array(N), start = new Float
 }
 const total0 = total[0];
 // FNV-1a over UTF-8, as in the svg format: a function has the same colour in both.
+const encoder = new TextEncoder();
 const hash = Uint32Array.from(names, name =>
-	new TextEncoder().encode(name).reduce((h, byte) => Math.imul(h ^ byte, 16777619), 2166136261));
+	encoder.encode(name).reduce((h, byte) => Math.imul(h ^ byte, 16777619), 2166136261));
 
 const count = n => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 const samples = n => count(n) + (n === 1 ? " sample" : " samples");
@@ -178,7 +179,7 @@ function draw() {
 			ctx.fillStyle = fade;
 			ctx.fillRect(x, y, boxWidth, ROW - 1);
 		}
-		if (w > 22) {
+		if (w > 30) {
 			const shown = fit(text(i), boxWidth - 10);
 			if (shown) {
 				ctx.fillStyle = hit ? onAccent : ink;
@@ -246,6 +247,8 @@ function select(i) {
 function zoom(i) {
 	const a0 = from, b0 = to, a1 = start[i], b1 = start[i] + total[i];
 	zoomed = i;
+	hovered = -1;
+	$("tip").hidden = true;
 	$("reset").disabled = !i;
 	layOut();
 	select(i);

@@ -82,7 +82,7 @@ static void svg_of_nothing_says_so(void **state)
 	text = fix_export(&exporter_svg, snap, NULL);
 	check_xml(text, &counts);
 	assert_int_equal(counts.frames, 0);
-	assert_non_null(strstr(text, "No samples: "));
+	assert_non_null(strstr(text, "No samples. "));
 	free(text);
 }
 
