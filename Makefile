@@ -122,7 +122,18 @@ golden-update: $(EXPORT_GOLDENS)
 # Fails allocations one by one, also those of the objects in the library.
 $(O)/unit/test_export_nomem: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray strdup free)
 
-.PHONY: golden-update
+# Profiles for readers that are not ours; tests/interop/run compares.
+$(O)/interop/%.o: tests/interop/%.c
+	@mkdir -p $(@D)
+	$(call compile,$(UNIT_INC))
+
+$(O)/interop/make_profiles: $(O)/interop/make_profiles.o $(LIB)
+	$(call say,LD)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+
+test-interop: $(O)/interop/make_profiles
+	tests/interop/run $(O)
+
+.PHONY: golden-update test-interop
 
 # --- install ---
 
