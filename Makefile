@@ -102,8 +102,19 @@ $(O)/unit/%: $(O)/unit/%.o $(LIB)
 
 # --- exporters ---
 
+# The page's policy names its script and its style sheet by their SHA-256 in base64.
+$(O)/exporters/web_hash.h: exporters/web/viewer.css exporters/web/viewer.js
+	@mkdir -p $(@D)
+	$(call say,GEN)for f in $^; do \
+		printf '#define WEB_%s_SHA256 "%s"\n' "$$(echo $${f##*.} | tr a-z A-Z)" "$$(sha256sum <$$f | \
+			cut -c1-64 | tr a-f A-F | basenc --base16 -d | base64)"; \
+	done > $@
+
+$(O)/exporters/html.o: $(O)/exporters/web_hash.h
+$(O)/exporters/html.o: exporters_INC += -I$(O)/exporters
+
 # Tests that compare with tests/golden/; they run in the top folder.
-EXPORT_GOLDENS := $(addprefix $(O)/unit/test_,folded pprof)
+EXPORT_GOLDENS := $(addprefix $(O)/unit/test_,folded pprof svg html)
 
 golden-update: $(EXPORT_GOLDENS)
 	$(foreach t,$(EXPORT_GOLDENS),GOLDEN_UPDATE=1 $(t) >/dev/null &&) git status --short tests/golden
@@ -111,7 +122,18 @@ golden-update: $(EXPORT_GOLDENS)
 # Fails allocations one by one, also those of the objects in the library.
 $(O)/unit/test_export_nomem: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray strdup free)
 
-.PHONY: golden-update
+# Profiles for readers that are not ours; tests/interop/run compares.
+$(O)/interop/%.o: tests/interop/%.c
+	@mkdir -p $(@D)
+	$(call compile,$(UNIT_INC))
+
+$(O)/interop/make_profiles: $(O)/interop/make_profiles.o $(LIB)
+	$(call say,LD)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+
+test-interop: $(O)/interop/make_profiles
+	tests/interop/run $(O)
+
+.PHONY: golden-update test-interop
 
 # --- install ---
 

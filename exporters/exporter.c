@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const struct exporter *const table[] = {
-	&exporter_text, &exporter_pprof, &exporter_folded, NULL,
+	&exporter_html, &exporter_svg, &exporter_pprof, &exporter_folded, &exporter_text, NULL,
 };
 
 const struct exporter *const *exporter__table(void)

@@ -61,14 +61,14 @@ struct builder {
 	struct flame_stats stats;
 };
 
-static uint64_t add_saturated(uint64_t a, uint64_t b)
+uint64_t flame__add(uint64_t a, uint64_t b)
 {
 	return a + b < a ? UINT64_MAX : a + b;
 }
 
 static void bump(uint64_t *sum, uint64_t n)
 {
-	*sum = add_saturated(*sum, n);
+	*sum = flame__add(*sum, n);
 }
 
 /* Makes room for element @i of an array and zeroes what is new. */

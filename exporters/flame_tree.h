@@ -85,6 +85,9 @@ const char *flame_tree__name(const struct flame_tree *t, uint32_t name);
 
 const struct flame_stats *flame_tree__stats(const struct flame_tree *t);
 
+/** flame__add() - a sum that stops at UINT64_MAX. */
+uint64_t flame__add(uint64_t a, uint64_t b);
+
 /* Texts of the frames that are no functions; pprof uses them too. */
 #define FLAME_TEXT_KVM     "[kvm]"
 #define FLAME_TEXT_VMM     "[vmm]"

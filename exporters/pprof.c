@@ -405,7 +405,6 @@ static void encode(struct encoder *e, struct sink *sink)
 	const struct snap_info *info = snapshot__info(e->snap);
 	struct strbuf head = { 0 }, tail = { 0 };
 	struct sym_image_info image;
-	uint64_t weight_ns;
 	const char *str;
 	size_t i, k, len;
 
@@ -429,9 +428,9 @@ static void encode(struct encoder *e, struct sink *sink)
 	put_value_type(e, &tail, PROFILE_PERIOD_TYPE, "cpu", "nanoseconds");
 	put_int(&tail, PROFILE_PERIOD, info->period_ns);
 	put_comments(e, &tail);
-	/* Time is what people look for, where the event measures time. */
-	snapshot__total(e->snap, NULL, &weight_ns);
-	put_uint(&tail, PROFILE_DEFAULT_SAMPLE_TYPE, add_string(e, weight_ns ? "cpu" : "samples"));
+	/* Time is what people look for, where the event measures time; the same for an idle and a busy VM. */
+	put_uint(&tail, PROFILE_DEFAULT_SAMPLE_TYPE,
+		 add_string(e, info->period_ns ? "cpu" : "samples"));
 
 	sink__write(sink, head.data, head.len);
 	for (i = PROFILE_SAMPLE; i <= PROFILE_FUNCTION; i++) {

@@ -29,6 +29,9 @@ static void format_follows_the_file_ending(void **state)
 	assert_path("/tmp/x/web.pprof", &exporter_pprof);
 	assert_path("web.folded", &exporter_folded);
 	assert_path("web.html.collapsed", &exporter_folded);
+	assert_path("web.svg", &exporter_svg);
+	assert_path("web.html", &exporter_html);
+	assert_path("web.folded.htm", &exporter_html);
 	assert_path("web.txt", NULL);
 	assert_path("web.gz", NULL);
 	assert_path("folded", NULL);

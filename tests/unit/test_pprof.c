@@ -191,7 +191,8 @@ static void check_sample(const struct profile *p, struct message m)
 			keys[nr_keys] = get(f.message, 1);
 			assert_true(keys[nr_keys] > 0);
 			assert_true(get(f.message, 2) > 0);
-			if (strcmp(string(p, keys[nr_keys]), "vm")) /* whose name is the user's own */
+			if (strcmp(string(p, keys[nr_keys]),
+				   "vm")) /* whose name is the user's own */
 				assert_false(looks_numeric(string(p, get(f.message, 2))));
 			assert_int_equal(get(f.message, 3), 0); /* no numeric labels */
 			for (i = 0; i < nr_keys; i++)
@@ -374,6 +375,21 @@ static void pprof_of_nothing_is_a_profile(void **state)
 	p = decoded(snap);
 	assert_int_equal(p->nr_sample, 0);
 	assert_int_equal(p->duration, fix_info.duration_ns);
+	assert_string_equal(string(p, p->default_sample_type), "cpu");
+}
+
+/* An event such as instructions has no period in time: its samples say nothing of nanoseconds. */
+static void pprof_of_an_event_without_time_shows_samples(void **state)
+{
+	struct snap_info info = { .event = "instructions", .duration_ns = 1 };
+	struct snapshot *snap;
+	struct profile *p;
+
+	(void)state;
+	assert_int_equal(snapshot__new(&snap, &info), 0);
+	snapshot__seal(snap);
+	p = decoded(snap);
+	assert_int_equal(p->period, 0);
 	assert_string_equal(string(p, p->default_sample_type), "samples");
 }
 
@@ -461,6 +477,7 @@ int main(void)
 		cmocka_unit_test(pprof_golden),
 		cmocka_unit_test(pprof_totals_are_the_snapshots),
 		cmocka_unit_test(pprof_of_nothing_is_a_profile),
+		cmocka_unit_test(pprof_of_an_event_without_time_shows_samples),
 		cmocka_unit_test(pprof_survives_hostile_names),
 		cmocka_unit_test(pprof_vms_of_one_image_share_its_locations),
 		cmocka_unit_test(pprof_names_in_doubt_are_not_shared),
