@@ -152,7 +152,7 @@ GUEST_FLAGS := -std=gnu11 -g -Wall -Wextra -ffreestanding -nostdlib -static -mno
 	-fno-optimize-sibling-calls -fno-ipa-icf -fno-ipa-cp -fno-ipa-sra -fno-jump-tables \
 	-fasynchronous-unwind-tables -fvisibility=hidden -Itests/guest \
 	-Wl,-T,tests/guest/guest.ld -Wl,--build-id=none -Wl,--eh-frame-hdr -Wl,-z,max-page-size=4096
-GUEST_FP   := -O1 -fno-omit-frame-pointer -DKEEP_LEAF_FRAME
+GUEST_FP   := -O1 -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -DLEAF_FRAMES
 GUEST_NOFP := -O2 -fomit-frame-pointer
 GUEST_SAY  = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $@;)
 
@@ -169,7 +169,7 @@ endef
 
 $(eval $(call guest-rule,shares,shares,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,shares-nofp,shares,$(GUEST_NOFP),0x200000,0))
-# gcc's default with -fno-omit-frame-pointer: leaf functions still have no frame.
+# What gcc makes of -fno-omit-frame-pointer by itself: leaf functions have no frame.
 $(eval $(call guest-rule,shares-leaf,shares,-O1 -fno-omit-frame-pointer,0x200000,0))
 $(eval $(call guest-rule,shares-pie,shares,$(GUEST_FP) -fpie -static-pie -Wl$(GUEST_COMMA)--no-dynamic-linker,0,0))
 $(eval $(call guest-rule,shares-high,shares,$(GUEST_FP),0x200000,0x40000000))

@@ -2,7 +2,7 @@
 /*
  * deep.c - known shares of time at the bottom of deep recursion: 24, 120 and 220 frames.
  *
- * Half of the time in hot_24, a quarter each in hot_120 and hot_220. Going down and up costs 0.3 % of
+ * Half of the time in hot_24, a quarter each in hot_120 and hot_220. Going down and up costs 0.2 % of
  * the instructions at the default scale. deep.expect has the stacks.
  *
  * Arguments: scale=N  iterations at the bottom of rec_120 and of rec_220 (default 200000)

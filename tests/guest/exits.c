@@ -50,11 +50,13 @@ static volatile uint32_t nr_done;
 
 FRAME static void do_pio_out(void)
 {
+	LEAF_FRAME();
 	outb(PORT_TEST, 0x55);
 }
 
 FRAME static void do_pio_in(void)
 {
+	LEAF_FRAME();
 	inb(PORT_TEST);
 }
 
@@ -62,11 +64,13 @@ FRAME static void do_mmio_read(void)
 {
 	uint32_t v;
 
+	LEAF_FRAME();
 	asm volatile("movl (%1), %0" : "=r"(v) : "r"((uint64_t)GPA_MMIO));
 }
 
 FRAME static void do_mmio_write(void)
 {
+	LEAF_FRAME();
 	asm volatile("movl %0, (%1)" : : "r"(0x55), "r"((uint64_t)GPA_MMIO) : "memory");
 }
 
@@ -74,11 +78,13 @@ FRAME static void do_cpuid(void)
 {
 	uint32_t a, b, c, d;
 
+	LEAF_FRAME();
 	cpuid(1, &a, &b, &c, &d);
 }
 
 FRAME static void do_hlt(void)
 {
+	LEAF_FRAME();
 	asm volatile("hlt" : : : "memory");
 }
 
@@ -86,6 +92,7 @@ FRAME static void do_msr(void)
 {
 	uint32_t a, d;
 
+	LEAF_FRAME();
 	asm volatile("rdmsr" : "=a"(a), "=d"(d) : "c"(MSR_APIC_BASE));
 }
 
@@ -93,6 +100,7 @@ FRAME static void do_hypercall(void)
 {
 	uint64_t ret;
 
+	LEAF_FRAME();
 	if (is_amd)
 		asm volatile("vmmcall" : "=a"(ret) : "a"(HC_POLL_IRQ) : "memory");
 	else
@@ -101,6 +109,7 @@ FRAME static void do_hypercall(void)
 
 FRAME static void do_page_fault(volatile uint64_t *page)
 {
+	LEAF_FRAME();
 	*page = 1;
 }
 

@@ -17,6 +17,17 @@
 /* A function whose frame is part of what a test expects. */
 #define FRAME __attribute__((noinline, noclone, used))
 
+/*
+ * gcc gives a leaf function that does not touch its stack no frame, even with -mno-omit-leaf-frame-pointer
+ * (ix86_finalize_stack_frame_flags() drops it when optimizing). Asking for the frame's address is what makes
+ * one. Without -DLEAF_FRAMES this is what gcc does by itself.
+ */
+#ifdef LEAF_FRAMES
+#define LEAF_FRAME() asm volatile("" : : "r"(__builtin_frame_address(0)))
+#else
+#define LEAF_FRAME() asm volatile("")
+#endif
+
 extern struct boot_info *boot_info;
 extern volatile uint64_t timer_ticks; /* local APIC timer interrupts, all vCPUs */
 
@@ -57,10 +68,7 @@ static inline uint64_t rdtsc(void)
  */
 static inline __attribute__((always_inline)) void spin(uint64_t n)
 {
-#ifdef KEEP_LEAF_FRAME
-	/* gcc gives a leaf that needs no stack no frame, whatever -mno-omit-leaf-frame-pointer says. */
-	asm volatile("" : : "r"(__builtin_frame_address(0)));
-#endif
+	LEAF_FRAME();
 	asm volatile(".p2align 5\n"
 		     "1:	dec %0\n"
 		     "	jnz 1b\n"

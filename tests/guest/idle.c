@@ -19,6 +19,7 @@ static const char *const names[] = { "ticks", "busy_tsc", "total_tsc", NULL };
 
 FRAME static void do_hlt(void)
 {
+	LEAF_FRAME();
 	asm volatile("hlt" : : : "memory");
 }
 

@@ -445,12 +445,14 @@ static void set_cpuid(struct vcpu *v)
 	for (i = 0; i < c->head.nent; i++) {
 		struct kvm_cpuid_entry2 *e = &c->entries[i];
 
-		if (e->function == 1)
+		if (e->function == 1) {
 			e->ebx = (e->ebx & 0xffffff) | v->id << 24;
-		else if (e->function == 0x80000001)
+			e->ecx |= 1u << 31; /* a hypervisor is there; KVM leaves this to the VMM */
+		} else if (e->function == 0x80000001) {
 			has_gib_pages = e->edx & 1 << 26;
-		else if (e->function == 0xb || e->function == 0x1f)
+		} else if (e->function == 0xb || e->function == 0x1f) {
 			e->edx = v->id;
+		}
 	}
 	if (vm.page_size == GIB1 && !has_gib_pages)
 		die("use -P 2m", "this KVM offers its guests no 1 GiB pages");
