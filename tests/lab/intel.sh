@@ -84,7 +84,7 @@ pack()
 
 	for path; do
 		case $path in /*) ;; *) path=$PWD/$path ;; esac
-		[ -e "$path" ] || die 125 "--file: $path: no such file or directory"
+		[ -e "$path" ] || die 2 "--file: $path: no such file or directory"
 		with_links "$path" >>"$work/list"
 		file=$(tail -n 1 "$work/list")
 		if [ -d "$file" ]; then
@@ -127,7 +127,7 @@ lab_prepare()
 	need xorriso xorriso
 	need mformat mtools
 	need_initramfs
-	program=$(command -v "$1") || die 127 "$1: command not found"
+	program=$(type -P "$1") || die 127 "$1: command not found"
 
 	# The cloud flavour leaves out hardware and is packed with lz4: it starts sooner.
 	kdir=$("$lab_src/fetch-kernel" "$kernel" cloud)
