@@ -99,11 +99,12 @@ pack()
 	LC_ALL=C sort -u "$work/plain" | while read -r file; do
 		case $(head -c 4 "$file" 2>/dev/null | tr -d '\0') in
 		$'\177ELF') ldd "$file" 2>/dev/null | grep -o '/[^ ]*' || : ;;
-		'#!'*) head -n 1 "$file" | sed 's/^#! *//; s/[ \t].*//' ;;
+		'#!'*) head -n 1 "$file" | sed -n 's/^#! *\(\/[^ \t]*\).*/\1/p' ;;
 		esac
 	done | LC_ALL=C sort -u >"$work/needs"
 	# Libraries are asked for theirs by ldd already; an interpreter is not.
 	while read -r path; do
+		[ -e "$path" ] || continue
 		with_links "$path" >>"$work/list"
 		file=$(tail -n 1 "$work/list")
 		[[ $path == *.so* ]] || ldd "$file" 2>/dev/null | grep -o '/[^ ]*' || :
