@@ -181,6 +181,9 @@ $(eval $(call guest-rule,deep-nofp,deep,$(GUEST_NOFP),0x200000,0))
 $(eval $(call guest-rule,exits,exits,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,idle,idle,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,hostile,hostile,$(GUEST_FP),0x200000,0))
+# Two source files; no shrink-wrapping, so that early returns have a frame too.
+$(eval $(call guest-rule,demo,demo,$(GUEST_FP) -fno-shrink-wrap tests/guest/demo_kit.c,0x200000,0))
+$(GUEST_OUT)/demo: tests/guest/demo_kit.c tests/guest/demo.h
 
 GUESTS += $(GUEST_OUT)/shares-stripped $(GUEST_OUT)/shares-uk
 $(GUEST_OUT)/shares-stripped: $(GUEST_OUT)/shares
