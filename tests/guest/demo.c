@@ -301,7 +301,7 @@ FN void page_repeat(struct text *out, struct str part)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(kv_table); i += 8)
+	for (i = 0; i < ARRAY_SIZE(kv_table); i += 4)
 		if (kv_table[i])
 			page_render(out, part, kv_table[i]);
 }
@@ -738,7 +738,7 @@ static void client_write(struct text *t, char kind, uint64_t *random)
 /* Everybody but the server: fills the wire and, through the server's own door, the store. */
 static void clients_start(void)
 {
-	static const char mix[] = "gpgsgchgpgtgcphg";
+	static const char mix[] = "gpstgchspgttgcps";
 	struct text t = { 0 }, key = { 0 };
 	uint64_t random = 20240229;
 	unsigned int i;
