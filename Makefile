@@ -200,6 +200,13 @@ guests: $(GUEST_OUT)/ukvmm $(GUESTS)
 .PHONY: guests
 # --- end of test guests ---
 
+# --- from nothing to a flame graph ---
+
+demo:
+	@O='$(O)' dist/demo
+
+.PHONY: demo
+
 clean:
 	rm -rf build
 
