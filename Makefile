@@ -139,6 +139,7 @@ test-interop: $(O)/interop/make_profiles
 
 install: $(O)/ukprof
 	install -D -m 755 $(O)/ukprof $(DESTDIR)$(PREFIX)/bin/ukprof
+	install -D -m 644 docs/ukprof.1 $(DESTDIR)$(PREFIX)/share/man/man1/ukprof.1
 
 # --- test guests ---
 # The oracle guests and the small VMM that runs them: see tests/guest/README.md.
