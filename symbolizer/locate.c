@@ -81,7 +81,7 @@ static void try_pages(const struct image *img, const struct locate_probe *probes
 		      const struct locate_probe *p, struct best *best)
 {
 	const struct image_text *text;
-	size_t i, want, against;
+	size_t i, want, good, against;
 	uint64_t addr, bias, at;
 
 	for (i = 0; i < image__nr_texts(img); i++) {
@@ -93,7 +93,8 @@ static void try_pages(const struct image *img, const struct locate_probe *probes
 			bias = p->rip - addr;
 			if (matching(img, p, bias, &want) != want)
 				continue;
-			consider(best, bias, score(img, probes, nr, bias, &against, &at), against);
+			good = score(img, probes, nr, bias, &against, &at);
+			consider(best, bias, good, against);
 		}
 	}
 }

@@ -49,7 +49,7 @@ static const struct argp argp = {
 	.parser = parse_opt,
 	.doc = "Show the KVM guests of this host, whatever VMM runs them.\v"
 	       "Examples:\n"
-	       "  ukprof list                 table; SYMBOLS says whether functions can be named, or why not\n"
+	       "  ukprof list                 SYMBOLS: can functions be named, or why not\n"
 	       "  ukprof list --json | jq .   for scripts",
 	.children = cli_common,
 };
@@ -166,8 +166,17 @@ static int list_by_proc(struct rows *rows)
 	return err;
 }
 
+static int wider(int width, const char *s)
+{
+	int len = s ? strlen(s) : 1;
+
+	return len > width ? len : width;
+}
+
+/* Columns are as wide as what is in them, so that long paths do not push others aside. */
 static void print_table(const struct rows *rows)
 {
+	int name = strlen("NAME"), vmm = strlen("VMM"), image = strlen("IMAGE");
 	const struct row *r;
 	char mem[32];
 	size_t i;
@@ -176,14 +185,21 @@ static void print_table(const struct rows *rows)
 		printf("no VM runs under KVM on this host\n");
 		return;
 	}
-	printf("%8s  %-20s %-20s %5s %8s  %-32s %s\n", "PID", "NAME", "VMM", "VCPUS", "MEMORY", "IMAGE", "SYMBOLS");
+	for (i = 0; i < rows->nr; i++) {
+		r = &rows->rows[i];
+		name = wider(name, r->name);
+		vmm = wider(vmm, r->vmm);
+		image = wider(image, r->image);
+	}
+	printf("%8s  %-*s  %-*s  %5s  %8s  %-*s  %s\n", "PID", name, "NAME", vmm, "VMM", "VCPUS", "MEMORY", image, "IMAGE",
+	       "SYMBOLS");
 	for (i = 0; i < rows->nr; i++) {
 		r = &rows->rows[i];
 		if (r->mem_bytes)
 			snprintf(mem, sizeof(mem), "%.0f MiB", r->mem_bytes / 1048576.0);
 		else
 			snprintf(mem, sizeof(mem), "-");
-		printf("%8d  %-20s %-20s %5zu %8s  %-32s %s\n", r->pid, r->name, r->vmm, r->nr_vcpus, mem,
+		printf("%8d  %-*s  %-*s  %5zu  %8s  %-*s  %s\n", r->pid, name, r->name, vmm, r->vmm, r->nr_vcpus, mem, image,
 		       r->image ? r->image : "-", r->symbols);
 	}
 }
