@@ -76,7 +76,7 @@ static bool same(const struct profile *p, const struct node *n, const struct ukp
 {
 	return n->vm == s->hdr.vm && n->vcpu == s->hdr.vcpu && n->place == s->place && n->stop == s->stop &&
 	       n->nr_frames == nr_frames &&
-	       !memcmp(p->arena + n->frames, s->frames, nr_frames * sizeof(*s->frames));
+	       (!nr_frames || !memcmp(p->arena + n->frames, s->frames, nr_frames * sizeof(*s->frames)));
 }
 
 static int grow(struct profile *p, uint16_t nr_frames)
@@ -161,7 +161,8 @@ int profile__add(struct profile *p, const struct ukp_sample *s)
 			.place = s->place,
 			.stop = s->stop,
 		};
-		memcpy(p->arena + p->arena_len, s->frames, nr_frames * sizeof(*s->frames));
+		if (nr_frames) /* without any there may be no arena yet */
+			memcpy(p->arena + p->arena_len, s->frames, nr_frames * sizeof(*s->frames));
 		p->arena_len += nr_frames;
 		p->index[slot] = p->nr;
 	}
