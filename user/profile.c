@@ -6,6 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * A million stacks of 127 frames would be a gigabyte. Honest stacks are short on average; a guest that makes
+ * up long ones meets this limit first.
+ */
+#define MEAN_FRAMES 24
+
 /* A stack; its frames stand in the arena, so a sample of a known stack allocates nothing. */
 struct node {
 	uint64_t hash;
@@ -24,6 +30,7 @@ struct profile {
 	size_t nr;
 	size_t cap;
 	size_t max;
+	size_t max_frames; /* of all stacks together */
 	uint32_t *index; /* node number + 1, open addressing; 0 is free */
 	size_t index_size;
 	uint64_t *arena;
@@ -40,6 +47,7 @@ int profile__new(struct profile **out, size_t max_stacks)
 	if (!p)
 		return -ENOMEM;
 	p->max = max_stacks;
+	p->max_frames = max_stacks * MEAN_FRAMES > UKP_MAX_FRAMES ? max_stacks * MEAN_FRAMES : UKP_MAX_FRAMES;
 	*out = p;
 	return 0;
 }
@@ -143,7 +151,7 @@ int profile__add(struct profile *p, const struct ukp_sample *s)
 		return -ENOMEM;
 	hash = hash_sample(s, nr_frames);
 	n = find(p, s, nr_frames, hash, &slot);
-	if (!n && p->nr >= p->max) {
+	if (!n && (p->nr >= p->max || p->arena_len + nr_frames > p->max_frames)) {
 		/* Full: the sample stays in the totals, its frames are given up. */
 		p->nr_overflow++;
 		nr_frames = 0;
