@@ -6,8 +6,8 @@
  * profile - stacks and how often each was seen: what thousands of samples are folded into.
  *
  * Memory grows with the number of different stacks and not with time; a guest that makes up addresses
- * meets the limit on stacks or on their frames, and what is over it is counted under the VM with no frames (so totals stay
- * right) and in nr_overflow.
+ * meets the limit on stacks or on their frames, and what is over it is counted under the VM with no frames
+ * (so totals stay right) and in nr_overflow.
  *
  * Threads: the collector thread.
  */

@@ -1,7 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "records.h"
 
-#include "profile.h"
+#include <sys/random.h>
+
+/* The key of the hash, which a test may choose. Its source is part of this program for that alone. */
+static uint64_t chosen_key;
+
+static ssize_t choose_key(void *buf, size_t len, unsigned int flags)
+{
+	if (!chosen_key)
+		return getrandom(buf, len, flags);
+	memcpy(buf, &chosen_key, len);
+	return len;
+}
+
+#define getrandom choose_key
+#include "../../user/profile.c"
+#undef getrandom
 
 static void add(struct profile *p, uint32_t vm, uint32_t vcpu, uint8_t place, uint8_t stop,
 		uint16_t nr, uint64_t first)
@@ -108,45 +123,41 @@ static void a_profile_grows(void **state)
 	profile__free(p);
 }
 
-/* The hash is no secret, so a guest can choose stacks of the same hash: they must stay apart. */
+/* With the key 1 the hash is no more than the frames' exclusive or: all orders of them collide. */
 static void stacks_of_one_hash_are_not_merged(void **state)
 {
-	const uint64_t factor = 0x9e3779b97f4a7c15ull;
-	struct profile *p = new_profile(100);
-	uint64_t inverse = 1, h, frames[2], want;
+	struct profile *p;
 	union any_record rec;
+	uint64_t frames[2];
 	int i;
 
 	(void)state;
-	for (i = 0; i < 6; i++)
-		inverse *= 2 - factor * inverse;
-	assert_int_equal(inverse * factor, 1);
-	/*
-	 * Each step is h = f(h ^ frame) with a one-to-one f: for any first frame there is a second one that
-	 * leads to the wanted hash. The state before the frames is found by running the steps.
-	 */
-	h = 0; /* vm 0, vcpu 0 */
-	h *= factor;
-	h ^= h >> 29;
-	h ^= 2; /* place 0, stop 0, two frames */
-	h *= factor;
-	h ^= h >> 29;
-	want = 0;
+	chosen_key = 1;
+	p = new_profile(100);
 	for (i = 0; i < 50; i++) {
-		uint64_t after;
-
 		make_sample(&rec, 0, 0, 0, 0, 2, 0);
 		frames[0] = 0x1000 + i;
-		after = (h ^ frames[0]) * factor;
-		after ^= after >> 29;
-		if (!i)
-			want = after ^ 0x2000;
-		frames[1] = after ^ want;
+		frames[1] = frames[0] ^ 0x2000;
 		memcpy((char *)&rec + sizeof(rec.sample), frames, sizeof(frames));
 		assert_int_equal(profile__add(p, &rec.sample), 0);
+		assert_int_equal(p->nodes[i].hash, p->nodes[0].hash);
 	}
 	assert_int_equal(profile__nr(p), 50);
 	profile__free(p);
+	chosen_key = 0;
+}
+
+/* Stacks that collide in one profile do not in another: there is nothing that a guest could compute. */
+static void a_guest_cannot_choose_hashes(void **state)
+{
+	struct profile *a = new_profile(100), *b = new_profile(100);
+
+	(void)state;
+	add(a, 0, 0, 0, 0, 5, 0x1000);
+	add(b, 0, 0, 0, 0, 5, 0x1000);
+	assert_true(a->nodes[0].hash != b->nodes[0].hash);
+	profile__free(a);
+	profile__free(b);
 }
 
 static void a_full_profile_keeps_its_totals(void **state)
@@ -221,6 +232,7 @@ int main(void)
 		cmocka_unit_test(samples_that_differ_in_anything_are_apart),
 		cmocka_unit_test(a_profile_grows),
 		cmocka_unit_test(stacks_of_one_hash_are_not_merged),
+		cmocka_unit_test(a_guest_cannot_choose_hashes),
 		cmocka_unit_test(a_full_profile_keeps_its_totals),
 		cmocka_unit_test(a_profile_of_no_stacks_counts),
 		cmocka_unit_test(long_stacks_meet_a_limit_too),
