@@ -37,7 +37,7 @@ struct ukp_walk {
 	__u64 cr3;
 	__u64 cr4;
 	__u64 efer;
-	__u64 linear_offset; /* used if has_linear and the page tables lead nowhere */
+	__u64 linear_offset; /* multiple of 4096; used if has_linear and the page tables lead nowhere */
 	__u32 has_linear;
 	__u32 nr_slots;
 	struct ukp_slot slots[UKP_MAX_SLOTS];
@@ -124,7 +124,7 @@ static inline __attribute__((always_inline)) int ukp_walk_translate(struct ukp_w
 	}
 	if (stop != UKP_STOP_ROOT) {
 		/* On VMX CR3 is only as new as KVM's last look at it; an image's fixed offset is not. */
-		if (!w->has_linear)
+		if (!w->has_linear || w->linear_offset & 0xfff)
 			return stop;
 		gpa = gva - w->linear_offset;
 	}
