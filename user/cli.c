@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +30,14 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 	static int verbosity = LOG_LEVEL_INFO;
 
 	(void)arg;
-	(void)state;
 	switch (key) {
+	case 'h':
+		argp_state_help(state, stdout, ARGP_HELP_SHORT_USAGE | ARGP_HELP_POST_DOC);
+		putchar('\n');
+		exit(CLI_OK);
+	case '?':
+		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
+		return 0;
 	case 'v':
 		log__set_level(++verbosity);
 		return 0;
@@ -45,6 +52,8 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option common_options[] = {
+	{ NULL, 'h', NULL, 0, "usage and examples", -1 },
+	{ "help", '?', NULL, 0, "this list", -1 },
 	{ "verbose", 'v', NULL, 0, "say more; twice: libbpf's words, too", -1 },
 	{ "quiet", 'q', NULL, 0, "only errors", -1 },
 	{ "version", 'V', NULL, 0, "print the version", -1 },
@@ -58,33 +67,200 @@ const struct argp_child cli_common[] = {
 	{ 0 },
 };
 
+/* --- wrong usage: one sentence, one hint, status 2 --- */
+
+static const char *verb_name = "ukprof";
+
+void cli__usage_error(const char *hint, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_err("%s: %s", verb_name, text);
+	if (hint)
+		log_hint("%s", hint);
+	else
+		log_hint("'ukprof %s --help' explains the options", verb_name);
+	exit(CLI_USAGE);
+}
+
+/* How many letters to add, leave out or change to make one word of the other. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t len = strlen(b), row[32], i, k, diagonal, up, best;
+
+	if (len >= sizeof(row) / sizeof(row[0]))
+		return SIZE_MAX;
+	for (k = 0; k <= len; k++)
+		row[k] = k;
+	for (i = 0; a[i]; i++) {
+		diagonal = row[0];
+		row[0] = i + 1;
+		for (k = 1; k <= len; k++) {
+			up = row[k];
+			best = diagonal + (a[i] != b[k - 1]);
+			if (up + 1 < best)
+				best = up + 1;
+			if (row[k - 1] + 1 < best)
+				best = row[k - 1] + 1;
+			diagonal = up;
+			row[k] = best;
+		}
+	}
+	return row[len];
+}
+
+const char *cli__nearest(const char *word, const char *const *words)
+{
+	const char *nearest = NULL;
+	size_t best = 3, d; /* further away it is another word and not a slip */
+
+	for (; *words; words++) {
+		d = distance(word, *words);
+		if (d < best && d < strlen(word)) {
+			nearest = *words;
+			best = d;
+		}
+	}
+	return nearest;
+}
+
+#define MAX_OPTIONS 48
+
+struct option_list {
+	const struct argp_option *options[MAX_OPTIONS];
+	const char *names[MAX_OPTIONS + 1]; /* NULL-terminated, in the same order */
+	size_t nr;
+};
+
+static void add_options(struct option_list *list, const struct argp_option *o)
+{
+	for (; o && (o->name || o->key) && list->nr < MAX_OPTIONS; o++) {
+		list->options[list->nr] = o;
+		list->names[list->nr++] = o->name ? o->name : "";
+	}
+}
+
+static const struct argp_option *find_short(const struct option_list *list, int key)
+{
+	size_t i;
+
+	for (i = 0; i < list->nr; i++)
+		if (list->options[i]->key == key)
+			return list->options[i];
+	return NULL;
+}
+
+/* A long option may be shortened as long as one only is meant. */
+static const struct argp_option *find_long(const struct option_list *list, const char *word)
+{
+	const struct argp_option *found = NULL;
+	const char *name = word + 2, *nearest;
+	size_t len = strcspn(name, "="), i;
+	char hint[64], bare[32];
+
+	for (i = 0; i < list->nr; i++) {
+		if (strncmp(list->names[i], name, len))
+			continue;
+		if (!list->names[i][len])
+			return list->options[i];
+		if (found)
+			cli__usage_error(NULL, "%.*s may mean --%s or --%s", (int)len + 2, word, found->name,
+					 list->names[i]);
+		found = list->options[i];
+	}
+	if (found)
+		return found;
+	snprintf(bare, sizeof(bare), "%.*s", (int)(len < 31 ? len : 31), name);
+	nearest = cli__nearest(bare, list->names);
+	if (nearest)
+		snprintf(hint, sizeof(hint), "did you mean --%s?", nearest);
+	cli__usage_error(nearest ? hint : NULL, "no option is called %.*s", (int)len + 2, word);
+}
+
+/* @value: what follows the option in the same word, or NULL. Return: whether the next word is its value, too. */
+static bool check_value(const struct argp_option *o, const char *shown, const char *value, const char *next)
+{
+	if (!o->arg && value)
+		cli__usage_error(NULL, "%s takes no value", shown);
+	if (o->arg && !value && !next)
+		cli__usage_error(NULL, "%s: %s is missing", shown, o->arg);
+	return o->arg && !value;
+}
+
+/* Find what is unknown or incomplete before argp does: it prints getopt's words, with no hint. */
+static void check_options(const struct argp *argp, int argc, char **argv)
+{
+	struct option_list list = { .nr = 0 };
+	const struct argp_option *o;
+	char shown[64], *p;
+	int i;
+
+	add_options(&list, argp->options);
+	add_options(&list, common_options);
+	for (i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+		if (argv[i][0] != '-' || !argv[i][1])
+			continue;
+		if (argv[i][1] == '-') {
+			o = find_long(&list, argv[i]);
+			snprintf(shown, sizeof(shown), "--%s", o->name);
+			p = strchr(argv[i], '=');
+			i += check_value(o, shown, p ? p + 1 : NULL, argv[i + 1]);
+			continue;
+		}
+		for (p = argv[i] + 1; *p; p++) {
+			o = find_short(&list, *p);
+			if (!o)
+				cli__usage_error(NULL, "no option is called -%c", *p);
+			if (!o->arg)
+				continue;
+			snprintf(shown, sizeof(shown), "-%c", *p);
+			i += check_value(o, shown, p[1] ? p + 1 : NULL, argv[i + 1]);
+			break;
+		}
+	}
+}
+
 void cli__parse(const struct argp *argp, int argc, char **argv, void *input)
 {
 	static char name[64];
 
+	verb_name = argv[0];
+	check_options(argp, argc, argv);
 	snprintf(name, sizeof(name), "ukprof %s", argv[0]);
 	argv[0] = name;
 	argp_err_exit_status = CLI_USAGE;
-	argp_parse(argp, argc, argv, 0, NULL, input);
+	setenv("ARGP_HELP_FMT", "rmargin=99,opt-doc-col=24,no-dup-args-note", 0);
+	argp_parse(argp, argc, argv, ARGP_NO_HELP, NULL, input);
 }
 
-uint64_t cli__uint(struct argp_state *state, const char *option, const char *arg, uint64_t min, uint64_t max)
+uint64_t cli__uint(const char *option, const char *arg, uint64_t min, uint64_t max)
 {
 	uint64_t v = 0;
+	char hint[96];
 	int err = units__parse_uint(arg, max, &v);
 
+	snprintf(hint, sizeof(hint), "give a whole number from %" PRIu64 " to %" PRIu64, min, max);
+	if (err == -EINVAL)
+		cli__usage_error(hint, "%s: '%s' is not a whole number", option, arg);
 	if (err || v < min)
-		argp_error(state, "%s: '%s' is %s: give a number from %" PRIu64 " to %" PRIu64, option, arg,
-			   err == -EINVAL ? "not a number" : "out of range", min, max);
+		cli__usage_error(hint, "%s: '%s' is out of range", option, arg);
 	return v;
 }
 
-uint64_t cli__duration(struct argp_state *state, const char *option, const char *arg)
+uint64_t cli__duration(const char *option, const char *arg)
 {
+	static const char hint[] = "give one such as 10, 10s, 500ms or 2m, up to a year";
 	uint64_t ns = 0;
+	int err = units__parse_duration(arg, &ns);
 
-	if (units__parse_duration(arg, &ns))
-		argp_error(state, "%s: '%s' is not a duration: give one such as 10, 10s, 500ms or 2m", option, arg);
+	if (err == -ERANGE)
+		cli__usage_error(hint, "%s: '%s' is out of range", option, arg);
+	if (err)
+		cli__usage_error(hint, "%s: '%s' is not a duration", option, arg);
 	return ns;
 }
 

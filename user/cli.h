@@ -45,9 +45,23 @@ extern const struct argp_child cli_common[];
  */
 void cli__parse(const struct argp *argp, int argc, char **argv, void *input);
 
-/* Parse an option's value, or end the program with a usage error that names the range. */
-uint64_t cli__uint(struct argp_state *state, const char *option, const char *arg, uint64_t min, uint64_t max);
-uint64_t cli__duration(struct argp_state *state, const char *option, const char *arg);
+/**
+ * cli__usage_error() - report wrong usage in one sentence and end with status 2.
+ * @hint: what to do instead, or NULL to point at the verb's --help.
+ */
+void cli__usage_error(const char *hint, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
+
+/**
+ * cli__nearest() - the word that a mistyped one may have meant.
+ * @words: NULL-terminated.
+ *
+ * Return: borrowed from @words; NULL if none is near.
+ */
+const char *cli__nearest(const char *word, const char *const *words);
+
+/* Parse an option's value, or end with a usage error that names the range. @option: as messages show it. */
+uint64_t cli__uint(const char *option, const char *arg, uint64_t min, uint64_t max);
+uint64_t cli__duration(const char *option, const char *arg);
 
 /**
  * cli__format() - the format of an output.

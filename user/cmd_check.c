@@ -42,7 +42,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		c->json = true;
 		break;
 	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not understood", arg);
+		cli__usage_error(NULL, "'%s' is not understood", arg);
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;

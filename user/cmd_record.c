@@ -37,22 +37,25 @@ static const struct argp_option options[] = {
 	{ "vm", OPT_VM, "NAME", 0, "the VM's name, as 'ukprof list' shows it", 0 },
 	{ "all", 'a', NULL, 0, "every VM on this host, also those that start meanwhile", 0 },
 	{ "freq", 'F', "HZ", 0, "samples per second and vCPU, 1-10000 (default: 99)", 0 },
-	{ "duration", 'd', "TIME", 0, "stop after TIME, such as 30s or 5m (default: until Ctrl-C)", 0 },
+	{ "duration", 'd', "TIME", 0, "stop after TIME, such as 30s or 5m, up to a year (default: until Ctrl-C)", 0 },
 	{ "event", 'e', "EVENT", 0, "cpu-clock (default: works everywhere) or cycles (needs a PMU)", 0 },
 	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: what the VMM booted, or its .dbg twin)", 0 },
-	{ "output", 'o', "FILE", 0, "where to; its ending names the format: .html .svg .folded .pb.gz .ukp "
+	{ "output", 'o', "FILE", 0, "where to; its ending names the format: .html .svg .folded .txt .pb.gz .ukp "
 				    "(default: " DEFAULT_OUTPUT "; - is standard output)", 0 },
-	{ "format", 'f', "FORMAT", 0, "html, svg, folded, pprof or ukp, whatever the ending", 0 },
-	{ "buffer", OPT_BUFFER, "SIZE", 0, "ring buffer between kernel and ukprof, 4K-1G (default: 8M)", 0 },
+	{ "format", 'f', "FORMAT", 0, "html, svg, folded, text, pprof or ukp, whatever the ending (default: by the ending)", 0 },
+	{ "buffer", OPT_BUFFER, "SIZE", 0, "ring buffer between kernel and ukprof, 4K-1G, rounded up to a power of two (default: 8M)", 0 },
 	{ 0 },
 };
 
-static uint64_t parse_ring(struct argp_state *state, const char *arg)
+static uint64_t parse_ring(const char *arg)
 {
+	static const char hint[] = "give a size from 4K to 1G, such as 64K or 8M";
 	uint64_t size = 0, pow2 = sysconf(_SC_PAGESIZE);
 
-	if (units__parse_size(arg, &size) || size < pow2 || size > 1u << 30)
-		argp_error(state, "--buffer: '%s' is not a size from 4K to 1G", arg);
+	if (units__parse_size(arg, &size))
+		cli__usage_error(hint, "--buffer: '%s' is not a size", arg);
+	if (size < pow2 || size > 1u << 30)
+		cli__usage_error(hint, "--buffer: '%s' is out of range", arg);
 	while (pow2 < size)
 		pow2 *= 2;
 	return pow2;
@@ -64,7 +67,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'p':
-		o->session.pid = cli__uint(state, "-p", arg, 1, 1 << 22);
+		o->session.pid = cli__uint("-p", arg, 1, 1 << 22);
 		break;
 	case OPT_VM:
 		o->session.vm_name = arg;
@@ -73,10 +76,10 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		o->session.all = true;
 		break;
 	case 'F':
-		o->session.sampler.freq_hz = cli__uint(state, "-F", arg, 1, 10000);
+		o->session.sampler.freq_hz = cli__uint("-F", arg, 1, 10000);
 		break;
 	case 'd':
-		o->session.duration_ns = cli__duration(state, "-d", arg);
+		o->session.duration_ns = cli__duration("-d", arg);
 		break;
 	case 'e':
 		if (!strcmp(arg, "cycles"))
@@ -84,7 +87,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		else if (!strcmp(arg, "cpu-clock"))
 			o->session.sampler.event = SAMPLER_CPU_CLOCK;
 		else
-			argp_error(state, "-e: no event is called '%s': give cpu-clock or cycles", arg);
+			cli__usage_error("give cpu-clock or cycles", "-e: no event is called '%s'", arg);
 		break;
 	case 's':
 		o->symbols = arg;
@@ -96,14 +99,15 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		o->format = arg;
 		break;
 	case OPT_BUFFER:
-		o->session.ring_bytes = parse_ring(state, arg);
+		o->session.ring_bytes = parse_ring(arg);
 		break;
 	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not understood: the VMM's process is given by -p PID", arg);
+		cli__usage_error("a process is given by -p PID, a VM's name by --vm NAME",
+				 "'%s' is not understood", arg);
 		break;
 	case ARGP_KEY_END:
 		if (!!o->session.pid + !!o->session.vm_name + o->session.all > 1)
-			argp_error(state, "-p, --vm and --all exclude each other");
+			cli__usage_error("give one of them", "-p, --vm and --all exclude each other");
 		break;
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = NULL;
@@ -119,9 +123,9 @@ static const struct argp argp = {
 	.parser = parse_opt,
 	.doc = "Sample the guest's call stacks of a running VM.\v"
 	       "Examples:\n"
-	       "  ukprof record -p 4242 -d 10s -o web.html     flame graph of ten seconds\n"
+	       "  ukprof record -p 4242 -d 10s -o web.html       flame graph of ten seconds\n"
 	       "  ukprof record -p 4242 -s app.dbg -o web.pb.gz  with symbols from app.dbg, for pprof\n"
-	       "  ukprof record --vm web -o web.ukp            capture; 'ukprof report' names it later",
+	       "  ukprof record --vm web -o web.ukp              capture; 'ukprof report' names it later",
 	.children = cli_common,
 };
 
