@@ -15,6 +15,8 @@
 #include "kvm_scan.h"
 #include "loader.h"
 #include "log.h"
+#include "name.h"
+#include "strbuf.h"
 #include "symtab.h"
 #include "vm_registry.h"
 
@@ -166,6 +168,16 @@ static int list_by_proc(struct rows *rows)
 	return err;
 }
 
+/* A cell, without what would steer the terminal. */
+static void print_cell(const char *str, int width)
+{
+	struct strbuf sb = { 0 };
+
+	name__clean(&sb, str ? str : "-", 0);
+	printf("%-*s", width, strbuf__str(&sb));
+	strbuf__free(&sb);
+}
+
 static void print_table(const struct rows *rows)
 {
 	const struct row *r;
@@ -183,8 +195,15 @@ static void print_table(const struct rows *rows)
 			snprintf(mem, sizeof(mem), "%.0f MiB", r->mem_bytes / 1048576.0);
 		else
 			snprintf(mem, sizeof(mem), "-");
-		printf("%8d  %-20s %-20s %5zu %8s  %-32s %s\n", r->pid, r->name, r->vmm, r->nr_vcpus, mem,
-		       r->image ? r->image : "-", r->symbols);
+		printf("%8d  ", r->pid);
+		print_cell(r->name, 20);
+		printf(" ");
+		print_cell(r->vmm, 20);
+		printf(" %5zu %8s  ", r->nr_vcpus, mem);
+		print_cell(r->image, 32);
+		printf(" ");
+		print_cell(r->symbols, 0);
+		printf("\n");
 	}
 }
 
