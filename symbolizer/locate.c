@@ -12,15 +12,35 @@
  * Ahead of RIP may stand another function's padding or data, so only code that ran is compared.
  */
 #define MIN_MATCH 32
+/*
+ * A probe with fewer equal bytes than this share of them shows other code; with more, code that was
+ * patched while it ran, as a kernel does with its own switches.
+ */
+#define SAME_CODE(same, len) ((same) * 2 >= (len))
 
-/* How many bytes from RIP on are the same under @bias; SIZE_MAX if the image has no code there. */
-static size_t matching(const struct image *img, const struct locate_probe *p, uint64_t bias, size_t *want)
+/* How a probe compares with the image. */
+struct likeness {
+	size_t len;   /* bytes compared; 0 if the image has no code there */
+	size_t first; /* index of the first that differs, or len */
+	size_t same;
+};
+
+/* How all probes compare under one bias. */
+struct verdict {
+	size_t good;
+	size_t patched;
+	size_t against; /* other code: it takes one to disprove the image */
+	uint64_t differs_at;
+};
+
+static void compare(const struct image *img, const struct locate_probe *p, uint64_t bias, struct likeness *out)
 {
 	size_t skip = p->rip - p->gva, len = p->len - skip, i, n;
 	const struct image_text *text;
 	uint64_t addr = p->rip - bias;
 	const uint8_t *a, *b;
 
+	memset(out, 0, sizeof(*out));
 	for (i = 0; i < image__nr_texts(img); i++) {
 		text = image__text(img, i);
 		if (addr - text->addr >= text->len)
@@ -31,32 +51,43 @@ static size_t matching(const struct image *img, const struct locate_probe *p, ui
 			len = MIN_MATCH;
 		a = text->bytes + (addr - text->addr);
 		b = p->bytes + skip;
-		for (n = 0; n < len && a[n] == b[n]; n++)
-			;
-		*want = len;
-		return n;
+		out->len = out->first = len;
+		for (n = 0; n < len; n++) {
+			out->same += a[n] == b[n];
+			if (a[n] != b[n] && out->first == len)
+				out->first = n;
+		}
+		return;
 	}
-	return SIZE_MAX;
 }
 
-/* Probes that agree with @bias; @against counts those that the image covers with other bytes. */
-static size_t score(const struct image *img, const struct locate_probe *probes, size_t nr, uint64_t bias,
-		    size_t *against, uint64_t *differs_at)
+static void judge(const struct image *img, const struct locate_probe *probes, size_t nr, uint64_t bias,
+		  struct verdict *v)
 {
-	size_t i, n, want, good = 0;
+	struct likeness l;
+	size_t i;
 
-	*against = 0;
+	memset(v, 0, sizeof(*v));
 	for (i = 0; i < nr; i++) {
-		n = matching(img, &probes[i], bias, &want);
-		if (n == SIZE_MAX)
+		compare(img, &probes[i], bias, &l);
+		if (!l.len)
 			continue;
-		if (n == want) {
-			good++;
-		} else if (!(*against)++) {
-			*differs_at = probes[i].rip + n;
+		if (l.same == l.len) {
+			v->good++;
+			continue;
 		}
+		if (!v->patched && !v->against)
+			v->differs_at = probes[i].rip + l.first;
+		if (SAME_CODE(l.same, l.len))
+			v->patched++;
+		else
+			v->against++;
 	}
-	return good;
+}
+
+static bool is_proof(const struct verdict *v)
+{
+	return v->good > v->patched && !v->against;
 }
 
 struct best {
@@ -65,14 +96,13 @@ struct best {
 	bool tie;
 };
 
-static void consider(struct best *best, uint64_t bias, size_t good, size_t against)
+static void consider(struct best *best, uint64_t bias, const struct verdict *v)
 {
-	/* More probes against than for: the likeness of a few bytes is chance. */
-	if (!good || against >= good)
+	if (!is_proof(v))
 		return;
-	if (good > best->good)
-		*best = (struct best){ .bias = bias, .good = good };
-	else if (good == best->good && bias != best->bias)
+	if (v->good > best->good)
+		*best = (struct best){ .bias = bias, .good = v->good };
+	else if (v->good == best->good && bias != best->bias)
 		best->tie = true;
 }
 
@@ -81,8 +111,10 @@ static void try_pages(const struct image *img, const struct locate_probe *probes
 		      const struct locate_probe *p, struct best *best)
 {
 	const struct image_text *text;
-	size_t i, want, against;
-	uint64_t addr, bias, at;
+	uint64_t addr, bias;
+	struct likeness l;
+	struct verdict v;
+	size_t i;
 
 	for (i = 0; i < image__nr_texts(img); i++) {
 		text = image__text(img, i);
@@ -91,9 +123,11 @@ static void try_pages(const struct image *img, const struct locate_probe *probes
 			addr += PAGE;
 		for (; addr - text->addr < text->len; addr += PAGE) {
 			bias = p->rip - addr;
-			if (matching(img, p, bias, &want) != want)
+			compare(img, p, bias, &l);
+			if (l.same != l.len)
 				continue;
-			consider(best, bias, score(img, probes, nr, bias, &against, &at), against);
+			judge(img, probes, nr, bias, &v);
+			consider(best, bias, &v);
 		}
 	}
 }
@@ -101,17 +135,17 @@ static void try_pages(const struct image *img, const struct locate_probe *probes
 enum locate_result locate__find(const struct image *img, const struct locate_probe *probes, size_t nr,
 				struct locate_info *info)
 {
-	uint64_t differs_at = 0;
 	struct best best = { 0 };
-	size_t i, good, against;
+	struct verdict linked;
+	size_t i;
 
 	memset(info, 0, sizeof(*info));
 	if (!nr)
 		return LOCATE_NO_PROBES;
 
-	good = score(img, probes, nr, 0, &against, &differs_at);
-	if (!image__is_pic(img) && good && good > against) {
-		info->nr_matching = good;
+	judge(img, probes, nr, 0, &linked);
+	if (!image__is_pic(img) && is_proof(&linked)) {
+		info->nr_matching = linked.good;
 		return LOCATE_FOUND;
 	}
 	for (i = 0; i < nr; i++)
@@ -123,8 +157,8 @@ enum locate_result locate__find(const struct image *img, const struct locate_pro
 	}
 	if (best.good)
 		return LOCATE_AMBIGUOUS;
-	if (against) {
-		info->differs_at = differs_at;
+	if (linked.patched || linked.against) {
+		info->differs_at = linked.differs_at;
 		return LOCATE_DIFFERENT;
 	}
 	return LOCATE_NOT_COVERED;
