@@ -189,6 +189,8 @@ static int run(int argc, char **argv)
 		printf("],\"can_record\":%s}\n", c.nr_missing ? "false" : "true");
 	else
 		printf("%s\n", c.nr_missing ? "recording does not work here yet" : "recording works here");
+	if (cli__close_stdout())
+		return CLI_FAILED;
 	return c.nr_missing ? CLI_NO_RIGHTS : CLI_OK;
 }
 

@@ -233,6 +233,19 @@ static void print_json(const struct rows *rows)
 	printf("]}\n");
 }
 
+/* Without the programs the list is shorter, but there is one: 'ukprof check' is who explains. */
+static int load_quietly(struct loader **l, const struct loader_opts *lo)
+{
+	enum log_level level = log__level();
+	int err;
+
+	if (level < LOG_LEVEL_DEBUG)
+		log__set_level(LOG_LEVEL_NONE);
+	err = loader__new(l, lo);
+	log__set_level(level);
+	return err;
+}
+
 static int run(int argc, char **argv)
 {
 	struct loader_opts lo = { .ring_bytes = sysconf(_SC_PAGESIZE) };
@@ -244,9 +257,14 @@ static int run(int argc, char **argv)
 
 	cli__parse(&argp, argc, argv, &o);
 	if (hostinfo__kvm_vendor() == KVM_VENDOR_NONE)
-		log_warn("list: the kvm module is not loaded: no VM can run under KVM");
-	if (geteuid() || loader__new(&l, &lo)) {
-		log_info("list: without the right to load BPF programs memory sizes are unknown");
+		log_warn("list: /sys/module/kvm is not there: without the kvm module no VM runs under KVM");
+	if (access("/proc/self/stat", R_OK)) {
+		log_err("list: /proc is not mounted: processes can't be looked at");
+		log_hint("mount -t proc proc /proc");
+		return CLI_FAILED;
+	}
+	if (geteuid() || load_quietly(&l, &lo)) {
+		log_info("list: memory sizes are unknown, for no BPF programs can be loaded: see 'ukprof check'");
 		err = list_by_proc(&rows);
 	} else {
 		err = list_by_bpf(&rows, l);
@@ -264,7 +282,7 @@ static int run(int argc, char **argv)
 		free(rows.rows[i].image);
 	}
 	free(rows.rows);
-	return err ? CLI_FAILED : CLI_OK;
+	return err ? CLI_FAILED : cli__close_stdout();
 }
 
 const struct cli_verb verb_list = { "list", "the KVM guests of this host", run };

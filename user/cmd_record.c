@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +165,7 @@ static int exit_of(enum session_status status)
 		return CLI_NO_VM;
 	case SESSION_NO_RIGHTS:
 		return CLI_NO_RIGHTS;
+	case SESSION_CUT:
 	case SESSION_FAILED:
 		break;
 	}
@@ -176,7 +176,8 @@ static void describe_end(const struct record *r, const struct record_opts *o)
 {
 	switch (recording__how_ended(r->rec)) {
 	case RECORDING_VM_ENDED:
-		log_warn("session: the VM ended before the recording did: what was sampled is kept");
+		if (recording__nr_samples(r->rec))
+			log_warn("session: the VM ended before the recording did: what was sampled is kept");
 		break;
 	case RECORDING_INTERRUPTED:
 		if (o->session.duration_ns)
@@ -186,6 +187,26 @@ static void describe_end(const struct record *r, const struct record_opts *o)
 	case RECORDING_CUT:
 		break;
 	}
+	if (recording__how_ended(r->rec) != RECORDING_VM_ENDED && !recording__nr_samples(r->rec)) {
+		log_warn("session: no sample was taken: no vCPU ran");
+		log_hint("the guest is idle or paused, and only running vCPUs are sampled: give it work, or record longer");
+	}
+}
+
+/* The capture file took no more. What it holds is whole, and readable. */
+static int report_cut(const struct record *r, const char *path)
+{
+	int err = recording__capture_err(r->rec);
+
+	if (err == -EPIPE)
+		return CLI_OK; /* the reader has seen enough */
+	log_err("output: %s: %s: the recording stopped after %" PRIu64 " samples",
+		strcmp(path, "-") ? path : "standard output", strerror(-err), recording__nr_samples(r->rec));
+	if (capture_writer__has_written(r->capture) && strcmp(path, "-"))
+		log_hint("what was written is readable: ukprof report %s; choose another place with -o FILE", path);
+	else
+		log_hint("choose another place: -o FILE");
+	return CLI_FAILED;
 }
 
 /* What the sampling itself took, where the kernel counts it (sysctl kernel.bpf_stats_enabled=1). */
@@ -217,7 +238,8 @@ static int finish(struct record *r, struct output *out, const char *path, const 
 		r->capture = NULL;
 		output__abandon(out);
 		if (err && err != -EPIPE) {
-			log_err("output: %s: %s", path, strerror(-err));
+			log_err("output: %s: %s", strcmp(path, "-") ? path : "standard output", strerror(-err));
+			log_hint("choose another place: -o FILE");
 			status = CLI_FAILED;
 		}
 	} else if (snap) {
@@ -255,7 +277,7 @@ static int run_record(const struct record_opts *o)
 
 	/* All that can be wrong with what was asked is found out before the guest is touched. */
 	if (!is_capture(o)) {
-		exporter = cli__format(o->format, o->output);
+		exporter = cli__format(o->format, o->output, true);
 		if (!exporter)
 			return CLI_USAGE;
 	}
@@ -287,23 +309,30 @@ static int run_record(const struct record_opts *o)
 	print_cost(session);
 	session__free(session);
 	session = NULL;
+	log__set_status(NULL);
 	if (status) {
-		ret = exit_of(status);
-		log__set_status(NULL);
+		ret = status == SESSION_CUT ? report_cut(&r, o->output) : exit_of(status);
+		goto out;
+	}
+	if (recording__how_ended(r.rec) == RECORDING_VM_ENDED && !recording__nr_samples(r.rec)) {
+		log_err("session: the VM ended before a sample was taken");
+		ret = CLI_NO_VM;
 		goto out;
 	}
 	describe_end(&r, o);
 	ret = finish(&r, out, o->output, exporter);
 	out = NULL;
-	if (ret == CLI_OK && recording__how_ended(r.rec) == RECORDING_VM_ENDED && !recording__nr_samples(r.rec))
-		ret = CLI_NO_VM;
 	goto out;
 
 no_memory:
 	log_err("record: out of memory");
 out:
+	/* Nothing in the file yet: then an older one stays as it was. */
+	if (r.capture && capture_writer__has_written(r.capture))
+		capture_writer__close(r.capture);
+	else
+		capture_writer__abandon(r.capture);
 	output__abandon(out);
-	capture_writer__close(r.capture);
 	session__free(session);
 	recording__free(r.rec);
 	naming__free(r.naming);
@@ -321,7 +350,7 @@ static int run(int argc, char **argv)
 	};
 
 	cli__parse(&argp, argc, argv, &o);
-	signal(SIGPIPE, SIG_IGN);
+	cli__abort_on_signal();
 	return run_record(&o);
 }
 

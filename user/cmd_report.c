@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -109,7 +108,7 @@ static int run_report(const struct report_opts *o)
 	struct output *out = NULL;
 	int ret, err;
 
-	exporter = cli__format(o->format ? o->format : o->output ? NULL : "text", o->output);
+	exporter = cli__format(o->format ? o->format : o->output ? NULL : "text", o->output, false);
 	if (!exporter)
 		return CLI_USAGE;
 	err = naming__new(&naming, o->symbols);
@@ -152,7 +151,7 @@ static int run(int argc, char **argv)
 	struct report_opts o = { 0 };
 
 	cli__parse(&argp, argc, argv, &o);
-	signal(SIGPIPE, SIG_IGN);
+	cli__abort_on_signal();
 	return run_report(&o);
 }
 

@@ -23,6 +23,11 @@ void log__set_level(enum log_level level)
 	shown = level;
 }
 
+enum log_level log__level(void)
+{
+	return shown;
+}
+
 bool log__shows(enum log_level level)
 {
 	return level <= shown;

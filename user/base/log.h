@@ -26,6 +26,7 @@ enum log_level {
 
 /** log__set_level() - the least important level that is shown; default LOG_LEVEL_INFO. */
 void log__set_level(enum log_level level);
+enum log_level log__level(void);
 bool log__shows(enum log_level level);
 
 /**
