@@ -8,86 +8,101 @@
 
 #define PAGE 4096ULL
 /*
- * A probe agrees when this many bytes from RIP on are the image's. Before RIP may stand another function's
- * padding or data, so only code that ran is compared, unless the probe or the text ends too soon behind RIP:
- * then the bytes before it join in, for the few that are left agree by chance.
+ * A probe agrees when this many bytes from RIP on are the image's (or all, at the end of the text).
+ * Ahead of RIP may stand another function's padding or data, so only code that ran is compared.
  */
 #define MIN_MATCH 32
-
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /*
- * Do the bytes at RIP agree under @bias? Returns 1 or 0, then with the GVA of the first other byte in
- * @differs_at; or -1 if the image has no code there.
+ * A probe with fewer equal bytes than this share of them shows other code; with more, code that was
+ * patched while it ran, as a kernel does with its own switches.
  */
-static int agrees(const struct image *img, const struct locate_probe *p, uint64_t bias, uint64_t *differs_at)
-{
-	uint64_t skip = p->rip - p->gva, addr = p->rip - bias, off, before, behind, i;
-	const struct image_text *text;
-	const uint8_t *a, *b;
+#define SAME_CODE(same, len) ((same) * 2 >= (len))
 
-	for (i = 0; i < image__nr_texts(img); i++) {
-		text = image__text(img, i);
-		off = addr - text->addr;
-		if (off >= text->len)
-			continue;
-		behind = smaller(smaller(p->len - skip, text->len - off), MIN_MATCH);
-		before = smaller(smaller(skip, off), MIN_MATCH - behind);
-		a = text->bytes + off - before;
-		b = p->bytes + skip - before;
-		for (i = 0; i < before + behind; i++) {
-			if (a[i] != b[i]) {
-				*differs_at = p->rip - before + i;
-				return 0;
-			}
-		}
-		return 1;
-	}
-	return -1;
-}
-
-/* What all probes say about a bias. */
-struct score {
-	size_t good;	     /* probes that agree */
-	size_t against;	     /* probes that the image covers with other bytes */
-	uint64_t differs_at; /* of the first one against */
+/* How a probe compares with the image. */
+struct likeness {
+	size_t len;   /* bytes compared; 0 if the image has no code there */
+	size_t first; /* index of the first that differs, or len */
+	size_t same;
 };
 
-static struct score score(const struct image *img, const struct locate_probe *probes, size_t nr, uint64_t bias)
-{
-	struct score sc = { 0 };
+/* How all probes compare under one bias. */
+struct verdict {
+	size_t good;
+	size_t patched;
+	size_t against; /* other code: it takes one to disprove the image */
 	uint64_t differs_at;
-	size_t i;
-	int ret;
+};
 
-	for (i = 0; i < nr; i++) {
-		ret = agrees(img, &probes[i], bias, &differs_at);
-		if (ret > 0)
-			sc.good++;
-		else if (!ret && !sc.against++)
-			sc.differs_at = differs_at;
+static void compare(const struct image *img, const struct locate_probe *p, uint64_t bias, struct likeness *out)
+{
+	size_t skip = p->rip - p->gva, len = p->len - skip, i, n;
+	const struct image_text *text;
+	uint64_t addr = p->rip - bias;
+	const uint8_t *a, *b;
+
+	memset(out, 0, sizeof(*out));
+	for (i = 0; i < image__nr_texts(img); i++) {
+		text = image__text(img, i);
+		if (addr - text->addr >= text->len)
+			continue;
+		if (len > text->len - (addr - text->addr))
+			len = text->len - (addr - text->addr);
+		if (len > MIN_MATCH)
+			len = MIN_MATCH;
+		a = text->bytes + (addr - text->addr);
+		b = p->bytes + skip;
+		out->len = out->first = len;
+		for (n = 0; n < len; n++) {
+			out->same += a[n] == b[n];
+			if (a[n] != b[n] && out->first == len)
+				out->first = n;
+		}
+		return;
 	}
-	return sc;
+}
+
+static void judge(const struct image *img, const struct locate_probe *probes, size_t nr, uint64_t bias,
+		  struct verdict *v)
+{
+	struct likeness l;
+	size_t i;
+
+	memset(v, 0, sizeof(*v));
+	for (i = 0; i < nr; i++) {
+		compare(img, &probes[i], bias, &l);
+		if (!l.len)
+			continue;
+		if (l.same == l.len) {
+			v->good++;
+			continue;
+		}
+		if (!v->patched && !v->against)
+			v->differs_at = probes[i].rip + l.first;
+		if (SAME_CODE(l.same, l.len))
+			v->patched++;
+		else
+			v->against++;
+	}
+}
+
+static bool is_proof(const struct verdict *v)
+{
+	return v->good > v->patched && !v->against;
 }
 
 struct best {
 	uint64_t bias;
 	size_t good;
-	bool is_linked; /* the linked address: it wins among equals */
 	bool tie;
 };
 
-static void consider(struct best *best, uint64_t bias, const struct score *sc)
+static void consider(struct best *best, uint64_t bias, const struct verdict *v)
 {
-	/* More probes against than for: the likeness of a few bytes is chance. */
-	if (!sc->good || sc->against >= sc->good)
+	if (!is_proof(v))
 		return;
-	if (sc->good > best->good)
-		*best = (struct best){ .bias = bias, .good = sc->good };
-	else if (sc->good == best->good && bias != best->bias && !best->is_linked)
+	if (v->good > best->good)
+		*best = (struct best){ .bias = bias, .good = v->good };
+	else if (v->good == best->good && bias != best->bias)
 		best->tie = true;
 }
 
@@ -96,8 +111,9 @@ static void try_pages(const struct image *img, const struct locate_probe *probes
 		      const struct locate_probe *p, struct best *best)
 {
 	const struct image_text *text;
-	uint64_t addr, at;
-	struct score sc;
+	uint64_t addr, bias;
+	struct likeness l;
+	struct verdict v;
 	size_t i;
 
 	for (i = 0; i < image__nr_texts(img); i++) {
@@ -106,10 +122,12 @@ static void try_pages(const struct image *img, const struct locate_probe *probes
 		if (addr < text->addr)
 			addr += PAGE;
 		for (; addr - text->addr < text->len; addr += PAGE) {
-			if (agrees(img, p, p->rip - addr, &at) <= 0)
+			bias = p->rip - addr;
+			compare(img, p, bias, &l);
+			if (l.same != l.len)
 				continue;
-			sc = score(img, probes, nr, p->rip - addr);
-			consider(best, p->rip - addr, &sc);
+			judge(img, probes, nr, bias, &v);
+			consider(best, bias, &v);
 		}
 	}
 }
@@ -118,21 +136,20 @@ enum locate_result locate__find(const struct image *img, const struct locate_pro
 				struct locate_info *info)
 {
 	struct best best = { 0 };
-	struct score linked;
+	struct verdict linked;
 	size_t i;
 
 	memset(info, 0, sizeof(*info));
 	if (!nr)
 		return LOCATE_NO_PROBES;
 
-	linked = score(img, probes, nr, 0);
-	if (!image__is_pic(img)) {
-		consider(&best, 0, &linked);
-		best.is_linked = best.good;
+	judge(img, probes, nr, 0, &linked);
+	if (!image__is_pic(img) && is_proof(&linked)) {
+		info->nr_matching = linked.good;
+		return LOCATE_FOUND;
 	}
-	if (best.good < nr)
-		for (i = 0; i < nr; i++)
-			try_pages(img, probes, nr, &probes[i], &best);
+	for (i = 0; i < nr; i++)
+		try_pages(img, probes, nr, &probes[i], &best);
 	if (best.good && !best.tie) {
 		info->bias = best.bias;
 		info->nr_matching = best.good;
@@ -140,7 +157,7 @@ enum locate_result locate__find(const struct image *img, const struct locate_pro
 	}
 	if (best.good)
 		return LOCATE_AMBIGUOUS;
-	if (linked.against) {
+	if (linked.patched || linked.against) {
 		info->differs_at = linked.differs_at;
 		return LOCATE_DIFFERENT;
 	}

@@ -8,7 +8,8 @@
  * Unikernels rarely have a build-id, so identity is proven by bytes: code that was read from the guest
  * around sampled RIPs is looked for in the image. Loaders place images at multiples of 4 KiB, so the
  * offset inside a page is known and every page of the text is one candidate. The bias that explains the
- * most probes wins, if it is the only one.
+ * most probes wins, if it is the only one. One probe that shows other code disproves a candidate, however
+ * many agree: two builds on the same library have most of their bytes in common.
  */
 
 #include <stddef.h>

@@ -55,6 +55,7 @@ static const char *const counter_keys[] = {
 struct capture_writer {
 	int fd;
 	int err;
+	bool has_written;
 	char *buf;
 	size_t len;
 	char *kv; /* the key=value payload under construction */
@@ -90,6 +91,10 @@ int capture_writer__flush(struct capture_writer *w)
 	size_t done = 0;
 	ssize_t n;
 
+	/* An older file is emptied now and not when it was opened: until here nothing was sampled. */
+	if (!w->has_written && w->len && ftruncate(w->fd, 0) && errno != EINVAL)
+		w->err = -errno;
+	w->has_written |= w->len > 0;
 	while (!w->err && done < w->len) {
 		n = write(w->fd, w->buf + done, w->len - done);
 		if (n >= 0)
@@ -211,6 +216,31 @@ int capture_writer__end(struct capture_writer *w, enum recording_end how, uint64
 	return capture_writer__flush(w);
 }
 
+static void free_writer(struct capture_writer *w)
+{
+	free(w->buf);
+	free(w->kv);
+	free(w);
+}
+
+int capture_writer__err(const struct capture_writer *w)
+{
+	return w->err;
+}
+
+bool capture_writer__has_written(const struct capture_writer *w)
+{
+	return w->has_written;
+}
+
+void capture_writer__abandon(struct capture_writer *w)
+{
+	if (!w)
+		return;
+	close(w->fd);
+	free_writer(w);
+}
+
 int capture_writer__close(struct capture_writer *w)
 {
 	int err;
@@ -220,9 +250,7 @@ int capture_writer__close(struct capture_writer *w)
 	err = capture_writer__flush(w);
 	if (close(w->fd) && !err)
 		err = -errno;
-	free(w->buf);
-	free(w->kv);
-	free(w);
+	free_writer(w);
 	return err;
 }
 

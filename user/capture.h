@@ -14,6 +14,7 @@
  * Threads: one at a time per writer.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,7 +24,7 @@ struct capture_writer;
 
 /**
  * capture_writer__new() - begin a file.
- * @fd: written from its present position on; taken, closed by capture_writer__close().
+ * @fd: emptied with the first bytes that are written, if it is a file; taken, closed by capture_writer__close().
  *
  * Return: 0 or -ENOMEM (then @fd is closed).
  */
@@ -38,6 +39,12 @@ int capture_writer__end(struct capture_writer *w, enum recording_end how, uint64
 
 /** capture_writer__flush() - hand what is buffered to the kernel. */
 int capture_writer__flush(struct capture_writer *w);
+/** capture_writer__err() - 0, or the first error that writing met. */
+int capture_writer__err(const struct capture_writer *w);
+/** capture_writer__has_written() - something has reached the file; until then an older one is as it was. */
+bool capture_writer__has_written(const struct capture_writer *w);
+/** capture_writer__abandon() - close and free without writing what is buffered; accepts NULL. */
+void capture_writer__abandon(struct capture_writer *w);
 /** capture_writer__close() - flush, close, free; accepts NULL. Return: 0 or the first error. */
 int capture_writer__close(struct capture_writer *w);
 

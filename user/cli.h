@@ -45,20 +45,35 @@ extern const struct argp_child cli_common[];
  */
 void cli__parse(const struct argp *argp, int argc, char **argv, void *input);
 
-/* Parse an option's value, or end the program with a usage error that names the range. */
-uint64_t cli__uint(struct argp_state *state, const char *option, const char *arg, uint64_t min, uint64_t max);
-uint64_t cli__duration(struct argp_state *state, const char *option, const char *arg);
+/**
+ * cli__usage_error() - report wrong usage in one sentence and end with status 2.
+ * @hint: what to do instead, or NULL to point at the verb's --help.
+ */
+void cli__usage_error(const char *hint, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
+
+/**
+ * cli__nearest() - the word that a mistyped one may have meant.
+ * @words: NULL-terminated.
+ *
+ * Return: borrowed from @words; NULL if none is near.
+ */
+const char *cli__nearest(const char *word, const char *const *words);
+
+/* Parse an option's value, or end with a usage error that names the range. @option: as messages show it. */
+uint64_t cli__uint(const char *option, const char *arg, uint64_t min, uint64_t max);
+uint64_t cli__duration(const char *option, const char *arg);
 
 /**
  * cli__format() - the format of an output.
  * @format: value of -f, or NULL: the file's ending decides.
  * @path: value of -o, or NULL.
+ * @capture: the caller can write .ukp, too; hints then say so.
  *
  * Reports an unknown name or ending with the list of those there are.
  *
  * Return: the format, or NULL.
  */
-const struct exporter *cli__format(const char *format, const char *path);
+const struct exporter *cli__format(const char *format, const char *path, bool capture);
 
 /* --- output files --- */
 
@@ -67,7 +82,8 @@ struct output;
 /**
  * output__open() - make sure that a result can be written, before it is worked for.
  * @path: file, or "-" for standard output.
- * @stream: true: written as the bytes come, at once under its name. False: under a temporary name,
+ * @stream: true: written as the bytes come, at once under its name; an older file is not emptied, the
+ *	writer does that with its first bytes. False: under a temporary name,
  *	which takes the place of @path when all is well, so a failure leaves an older file as it was.
  * @is_binary: refused on a terminal.
  *
@@ -77,8 +93,21 @@ struct output *output__open(const char *path, bool stream, bool is_binary);
 int output__fd(const struct output *o);
 /** output__commit() - the result is complete. Frees @o. Return: 0 or a negative errno, not reported. */
 int output__commit(struct output *o);
-/** output__abandon() - there will be none. Frees @o; accepts NULL. */
+/** output__abandon() - there will be none: removes what is empty or temporary. Frees @o; accepts NULL. */
 void output__abandon(struct output *o);
+
+/**
+ * cli__abort_on_signal() - from now on SIGINT, SIGTERM and SIGHUP end the program with status 130, leaving
+ *	no temporary file; SIGPIPE is ignored. While a session runs it takes these signals itself.
+ */
+void cli__abort_on_signal(void);
+
+/**
+ * cli__close_stdout() - all that was printed has arrived, or it is reported. Call last.
+ *
+ * Return: exit status.
+ */
+int cli__close_stdout(void);
 
 /**
  * cli__export() - write a snapshot to an output and commit it; takes @o, reports errors.

@@ -42,7 +42,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		c->json = true;
 		break;
 	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not understood", arg);
+		cli__usage_error(NULL, "'%s' is not understood", arg);
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -189,6 +189,8 @@ static int run(int argc, char **argv)
 		printf("],\"can_record\":%s}\n", c.nr_missing ? "false" : "true");
 	else
 		printf("%s\n", c.nr_missing ? "recording does not work here yet" : "recording works here");
+	if (cli__close_stdout())
+		return CLI_FAILED;
 	return c.nr_missing ? CLI_NO_RIGHTS : CLI_OK;
 }
 

@@ -15,6 +15,8 @@
 #include "kvm_scan.h"
 #include "loader.h"
 #include "log.h"
+#include "name.h"
+#include "strbuf.h"
 #include "symtab.h"
 #include "vm_registry.h"
 
@@ -36,7 +38,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		o->json = true;
 		break;
 	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not understood", arg);
+		cli__usage_error(NULL, "'%s' is not understood", arg);
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -166,6 +168,16 @@ static int list_by_proc(struct rows *rows)
 	return err;
 }
 
+/* A cell, without what would steer the terminal. */
+static void print_cell(const char *str, int width)
+{
+	struct strbuf sb = { 0 };
+
+	name__clean(&sb, str ? str : "-", 0);
+	printf("%-*s  ", width, strbuf__str(&sb));
+	strbuf__free(&sb);
+}
+
 static int wider(int width, const char *s)
 {
 	int len = s ? strlen(s) : 1;
@@ -199,8 +211,13 @@ static void print_table(const struct rows *rows)
 			snprintf(mem, sizeof(mem), "%.0f MiB", r->mem_bytes / 1048576.0);
 		else
 			snprintf(mem, sizeof(mem), "-");
-		printf("%8d  %-*s  %-*s  %5zu  %8s  %-*s  %s\n", r->pid, name, r->name, vmm, r->vmm, r->nr_vcpus, mem, image,
-		       r->image ? r->image : "-", r->symbols);
+		printf("%8d  ", r->pid);
+		print_cell(r->name, name);
+		print_cell(r->vmm, vmm);
+		printf("%5zu  %8s  ", r->nr_vcpus, mem);
+		print_cell(r->image, image);
+		print_cell(r->symbols, 0);
+		printf("\n");
 	}
 }
 
@@ -230,6 +247,19 @@ static void print_json(const struct rows *rows)
 	printf("]}\n");
 }
 
+/* Without the programs the list is shorter, but there is one: 'ukprof check' is who explains. */
+static int load_quietly(struct loader **l, const struct loader_opts *lo)
+{
+	enum log_level level = log__level();
+	int err;
+
+	if (level < LOG_LEVEL_DEBUG)
+		log__set_level(LOG_LEVEL_NONE);
+	err = loader__new(l, lo);
+	log__set_level(level);
+	return err;
+}
+
 static int run(int argc, char **argv)
 {
 	struct loader_opts lo = { .ring_bytes = sysconf(_SC_PAGESIZE) };
@@ -241,9 +271,14 @@ static int run(int argc, char **argv)
 
 	cli__parse(&argp, argc, argv, &o);
 	if (hostinfo__kvm_vendor() == KVM_VENDOR_NONE)
-		log_warn("list: the kvm module is not loaded: no VM can run under KVM");
-	if (geteuid() || loader__new(&l, &lo)) {
-		log_info("list: without the right to load BPF programs memory sizes are unknown");
+		log_warn("list: /sys/module/kvm is not there: without the kvm module no VM runs under KVM");
+	if (access("/proc/self/stat", R_OK)) {
+		log_err("list: /proc is not mounted: processes can't be looked at");
+		log_hint("mount -t proc proc /proc");
+		return CLI_FAILED;
+	}
+	if (geteuid() || load_quietly(&l, &lo)) {
+		log_info("list: memory sizes are unknown, for no BPF programs can be loaded: see 'ukprof check'");
 		err = list_by_proc(&rows);
 	} else {
 		err = list_by_bpf(&rows, l);
@@ -261,7 +296,7 @@ static int run(int argc, char **argv)
 		free(rows.rows[i].image);
 	}
 	free(rows.rows);
-	return err ? CLI_FAILED : CLI_OK;
+	return err ? CLI_FAILED : cli__close_stdout();
 }
 
 const struct cli_verb verb_list = { "list", "the KVM guests of this host", run };

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,22 +36,25 @@ static const struct argp_option options[] = {
 	{ "vm", OPT_VM, "NAME", 0, "the VM's name, as 'ukprof list' shows it", 0 },
 	{ "all", 'a', NULL, 0, "every VM on this host, also those that start meanwhile", 0 },
 	{ "freq", 'F', "HZ", 0, "samples per second and vCPU, 1-10000 (default: 99)", 0 },
-	{ "duration", 'd', "TIME", 0, "stop after TIME, such as 30s or 5m (default: until Ctrl-C)", 0 },
+	{ "duration", 'd', "TIME", 0, "stop after TIME, such as 30s or 5m, up to a year (default: until Ctrl-C)", 0 },
 	{ "event", 'e', "EVENT", 0, "cpu-clock (default: works everywhere) or cycles (needs a PMU)", 0 },
 	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: what the VMM booted, or its .dbg twin)", 0 },
-	{ "output", 'o', "FILE", 0, "where to; its ending names the format: .html .svg .folded .pb.gz .ukp "
+	{ "output", 'o', "FILE", 0, "where to; its ending names the format: .html .svg .folded .txt .pb.gz .ukp "
 				    "(default: " DEFAULT_OUTPUT "; - is standard output)", 0 },
-	{ "format", 'f', "FORMAT", 0, "html, svg, folded, pprof or ukp, whatever the ending", 0 },
-	{ "buffer", OPT_BUFFER, "SIZE", 0, "ring buffer between kernel and ukprof, 4K-1G (default: 8M)", 0 },
+	{ "format", 'f', "FORMAT", 0, "html, svg, folded, text, pprof or ukp, whatever the ending (default: by the ending)", 0 },
+	{ "buffer", OPT_BUFFER, "SIZE", 0, "ring buffer between kernel and ukprof, 4K-1G, rounded up to a power of two (default: 8M)", 0 },
 	{ 0 },
 };
 
-static uint64_t parse_ring(struct argp_state *state, const char *arg)
+static uint64_t parse_ring(const char *arg)
 {
+	static const char hint[] = "give a size from 4K to 1G, such as 64K or 8M";
 	uint64_t size = 0, pow2 = sysconf(_SC_PAGESIZE);
 
-	if (units__parse_size(arg, &size) || size < pow2 || size > 1u << 30)
-		argp_error(state, "--buffer: '%s' is not a size from 4K to 1G", arg);
+	if (units__parse_size(arg, &size))
+		cli__usage_error(hint, "--buffer: '%s' is not a size", arg);
+	if (size < pow2 || size > 1u << 30)
+		cli__usage_error(hint, "--buffer: '%s' is out of range", arg);
 	while (pow2 < size)
 		pow2 *= 2;
 	return pow2;
@@ -64,7 +66,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'p':
-		o->session.pid = cli__uint(state, "-p", arg, 1, 1 << 22);
+		o->session.pid = cli__uint("-p", arg, 1, 1 << 22);
 		break;
 	case OPT_VM:
 		o->session.vm_name = arg;
@@ -73,10 +75,10 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		o->session.all = true;
 		break;
 	case 'F':
-		o->session.sampler.freq_hz = cli__uint(state, "-F", arg, 1, 10000);
+		o->session.sampler.freq_hz = cli__uint("-F", arg, 1, 10000);
 		break;
 	case 'd':
-		o->session.duration_ns = cli__duration(state, "-d", arg);
+		o->session.duration_ns = cli__duration("-d", arg);
 		break;
 	case 'e':
 		if (!strcmp(arg, "cycles"))
@@ -84,7 +86,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		else if (!strcmp(arg, "cpu-clock"))
 			o->session.sampler.event = SAMPLER_CPU_CLOCK;
 		else
-			argp_error(state, "-e: no event is called '%s': give cpu-clock or cycles", arg);
+			cli__usage_error("give cpu-clock or cycles", "-e: no event is called '%s'", arg);
 		break;
 	case 's':
 		o->symbols = arg;
@@ -96,14 +98,15 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		o->format = arg;
 		break;
 	case OPT_BUFFER:
-		o->session.ring_bytes = parse_ring(state, arg);
+		o->session.ring_bytes = parse_ring(arg);
 		break;
 	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not understood: the VMM's process is given by -p PID", arg);
+		cli__usage_error("a process is given by -p PID, a VM's name by --vm NAME",
+				 "'%s' is not understood", arg);
 		break;
 	case ARGP_KEY_END:
 		if (!!o->session.pid + !!o->session.vm_name + o->session.all > 1)
-			argp_error(state, "-p, --vm and --all exclude each other");
+			cli__usage_error("give one of them", "-p, --vm and --all exclude each other");
 		break;
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = NULL;
@@ -162,6 +165,7 @@ static int exit_of(enum session_status status)
 		return CLI_NO_VM;
 	case SESSION_NO_RIGHTS:
 		return CLI_NO_RIGHTS;
+	case SESSION_CUT:
 	case SESSION_FAILED:
 		break;
 	}
@@ -172,7 +176,8 @@ static void describe_end(const struct record *r, const struct record_opts *o)
 {
 	switch (recording__how_ended(r->rec)) {
 	case RECORDING_VM_ENDED:
-		log_warn("session: the VM ended before the recording did: what was sampled is kept");
+		if (recording__nr_samples(r->rec))
+			log_warn("session: the VM ended before the recording did: what was sampled is kept");
 		break;
 	case RECORDING_INTERRUPTED:
 		if (o->session.duration_ns)
@@ -182,6 +187,26 @@ static void describe_end(const struct record *r, const struct record_opts *o)
 	case RECORDING_CUT:
 		break;
 	}
+	if (recording__how_ended(r->rec) != RECORDING_VM_ENDED && !recording__nr_samples(r->rec)) {
+		log_warn("session: no sample was taken: no vCPU ran");
+		log_hint("the guest is idle or paused, and only running vCPUs are sampled: give it work, or record longer");
+	}
+}
+
+/* The capture file took no more. What it holds is whole, and readable. */
+static int report_cut(const struct record *r, const char *path)
+{
+	int err = recording__capture_err(r->rec);
+
+	if (err == -EPIPE)
+		return CLI_OK; /* the reader has seen enough */
+	log_err("output: %s: %s: the recording stopped after %" PRIu64 " samples",
+		strcmp(path, "-") ? path : "standard output", strerror(-err), recording__nr_samples(r->rec));
+	if (capture_writer__has_written(r->capture) && strcmp(path, "-"))
+		log_hint("what was written is readable: ukprof report %s; choose another place with -o FILE", path);
+	else
+		log_hint("choose another place: -o FILE");
+	return CLI_FAILED;
 }
 
 /* What the sampling itself took, where the kernel counts it (sysctl kernel.bpf_stats_enabled=1). */
@@ -213,7 +238,8 @@ static int finish(struct record *r, struct output *out, const char *path, const 
 		r->capture = NULL;
 		output__abandon(out);
 		if (err && err != -EPIPE) {
-			log_err("output: %s: %s", path, strerror(-err));
+			log_err("output: %s: %s", strcmp(path, "-") ? path : "standard output", strerror(-err));
+			log_hint("choose another place: -o FILE");
 			status = CLI_FAILED;
 		}
 	} else if (snap) {
@@ -251,7 +277,7 @@ static int run_record(const struct record_opts *o)
 
 	/* All that can be wrong with what was asked is found out before the guest is touched. */
 	if (!is_capture(o)) {
-		exporter = cli__format(o->format, o->output);
+		exporter = cli__format(o->format, o->output, true);
 		if (!exporter)
 			return CLI_USAGE;
 	}
@@ -283,23 +309,30 @@ static int run_record(const struct record_opts *o)
 	print_cost(session);
 	session__free(session);
 	session = NULL;
+	log__set_status(NULL);
 	if (status) {
-		ret = exit_of(status);
-		log__set_status(NULL);
+		ret = status == SESSION_CUT ? report_cut(&r, o->output) : exit_of(status);
+		goto out;
+	}
+	if (recording__how_ended(r.rec) == RECORDING_VM_ENDED && !recording__nr_samples(r.rec)) {
+		log_err("session: the VM ended before a sample was taken");
+		ret = CLI_NO_VM;
 		goto out;
 	}
 	describe_end(&r, o);
 	ret = finish(&r, out, o->output, exporter);
 	out = NULL;
-	if (ret == CLI_OK && recording__how_ended(r.rec) == RECORDING_VM_ENDED && !recording__nr_samples(r.rec))
-		ret = CLI_NO_VM;
 	goto out;
 
 no_memory:
 	log_err("record: out of memory");
 out:
+	/* Nothing in the file yet: then an older one stays as it was. */
+	if (r.capture && capture_writer__has_written(r.capture))
+		capture_writer__close(r.capture);
+	else
+		capture_writer__abandon(r.capture);
 	output__abandon(out);
-	capture_writer__close(r.capture);
 	session__free(session);
 	recording__free(r.rec);
 	naming__free(r.naming);
@@ -317,7 +350,7 @@ static int run(int argc, char **argv)
 	};
 
 	cli__parse(&argp, argc, argv, &o);
-	signal(SIGPIPE, SIG_IGN);
+	cli__abort_on_signal();
 	return run_record(&o);
 }
 

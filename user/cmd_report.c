@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,7 +26,7 @@ static const struct argp_option options[] = {
 	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: the one that was recorded, or its .dbg twin)", 0 },
 	{ "output", 'o', "FILE", 0, "where to; its ending names the format: .html .svg .folded .pb.gz .txt "
 				    "(default: standard output)", 0 },
-	{ "format", 'f', "FORMAT", 0, "text (default), html, svg, folded or pprof, whatever the ending", 0 },
+	{ "format", 'f', "FORMAT", 0, "html, svg, folded, text or pprof, whatever the ending (default: by the ending, else text)", 0 },
 	{ 0 },
 };
 
@@ -47,12 +46,13 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		break;
 	case ARGP_KEY_ARG:
 		if (o->input)
-			argp_error(state, "'%s' is one file too many", arg);
+			cli__usage_error("one capture at a time: ukprof report FILE.ukp", "'%s' is one file too many", arg);
 		o->input = arg;
 		break;
 	case ARGP_KEY_END:
 		if (!o->input)
-			argp_error(state, "which capture file?");
+			cli__usage_error("ukprof report FILE.ukp; it is made by: ukprof record -o FILE.ukp",
+					 "the capture file is missing");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -66,9 +66,10 @@ static const struct argp argp = {
 	.args_doc = "FILE.ukp",
 	.doc = "Show or convert a capture file.\v"
 	       "Examples:\n"
-	       "  ukprof report web.ukp                      hottest functions and stacks\n"
-	       "  ukprof report web.ukp -o web.folded        any format, later\n"
-	       "  ukprof report web.ukp -s app.dbg -o w.html with a better image",
+	       "  ukprof report web.ukp                       hottest functions and stacks\n"
+	       "  ukprof report web.ukp -o web.folded         any format, later\n"
+	       "  ukprof report web.ukp -s app.dbg -o w.html  with a better image\n"
+	       "  ukprof report - <web.ukp                    from standard input",
 	.children = cli_common,
 };
 
@@ -107,7 +108,7 @@ static int run_report(const struct report_opts *o)
 	struct output *out = NULL;
 	int ret, err;
 
-	exporter = cli__format(o->format ? o->format : o->output ? NULL : "text", o->output);
+	exporter = cli__format(o->format ? o->format : o->output ? NULL : "text", o->output, false);
 	if (!exporter)
 		return CLI_USAGE;
 	err = naming__new(&naming, o->symbols);
@@ -150,7 +151,7 @@ static int run(int argc, char **argv)
 	struct report_opts o = { 0 };
 
 	cli__parse(&argp, argc, argv, &o);
-	signal(SIGPIPE, SIG_IGN);
+	cli__abort_on_signal();
 	return run_report(&o);
 }
 

@@ -31,6 +31,22 @@ uint64_t kvm_scan__start_time(pid_t pid)
 	return start;
 }
 
+pid_t kvm_scan__leader(pid_t tid)
+{
+	char path[64], line[256];
+	int leader = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	while (!leader && fgets(line, sizeof(line), f))
+		sscanf(line, "Tgid: %d", &leader);
+	fclose(f);
+	return leader;
+}
+
 static bool parse_link(const char *link, struct kvm_fd *out)
 {
 	if (!strcmp(link, VM_LINK)) {
@@ -57,9 +73,10 @@ int kvm_scan__pid(pid_t pid, struct kvm_proc *out)
 
 	memset(out, 0, sizeof(*out));
 	out->pid = pid;
+	errno = 0;
 	out->start_time = kvm_scan__start_time(pid);
 	if (!out->start_time)
-		return -ESRCH;
+		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : -ESRCH;
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	dir = opendir(path);
 	if (!dir)
@@ -117,8 +134,8 @@ int kvm_scan__all(struct kvm_proc **out, size_t *nr, size_t *nr_denied)
 		if (!isdigit((unsigned char)de->d_name[0]))
 			continue;
 		err = kvm_scan__pid(atoi(de->d_name), &proc);
-		if (err == -ENOMEM)
-			break;
+		if (err == -ENOMEM || err == -EMFILE || err == -ENFILE)
+			break; /* of ours, not of that process: the list would be short without a word */
 		denied += err == -EACCES || err == -EPERM;
 		err = 0;
 		if (!proc.nr_fds)

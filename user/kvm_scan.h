@@ -30,7 +30,8 @@ struct kvm_proc {
  * kvm_scan__pid() - the KVM descriptors of one process.
  * @out: filled in; release with kvm_scan__release(). nr_fds is 0 for a process without KVM.
  *
- * Return: 0; -ESRCH if there is no such process; -EACCES or -EPERM without the right to look; -ENOMEM.
+ * Return: 0; -ESRCH if there is no such process; -EACCES or -EPERM without the right to look; -EMFILE,
+ * -ENFILE or -ENOMEM if we lack the means.
  */
 int kvm_scan__pid(pid_t pid, struct kvm_proc *out);
 void kvm_scan__release(struct kvm_proc *proc);
@@ -40,9 +41,12 @@ void kvm_scan__release(struct kvm_proc *proc);
  * @out: receives an array of @nr; free each with kvm_scan__release() and then the array with free().
  * @nr_denied: processes that could not be looked into; may be NULL.
  *
- * Return: 0; -ENOMEM; or the error of opening /proc.
+ * Return: 0; -EMFILE, -ENFILE or -ENOMEM; or the error of opening /proc.
  */
 int kvm_scan__all(struct kvm_proc **out, size_t *nr, size_t *nr_denied);
+
+/** kvm_scan__leader() - the process that a thread belongs to: itself for a process; 0 if there is none. */
+pid_t kvm_scan__leader(pid_t tid);
 
 /** kvm_scan__start_time() - start time of a process, in ticks; 0 if there is no such process. */
 uint64_t kvm_scan__start_time(pid_t pid);

@@ -61,6 +61,19 @@ static int on_libbpf_log(enum libbpf_print_level level, const char *fmt, va_list
 
 static int explain_load_error(int err)
 {
+	if (err == -EMFILE || err == -ENFILE) {
+		log_err("loader: loading the BPF programs took too many descriptors: %s", strerror(-err));
+		log_hint("raise the limit on open files: ulimit -n 1024");
+		return err;
+	}
+	/* Where libbpf had no memory for the kernel's types it says that there are none; its log knows better. */
+	if (err == -ESRCH && (strstr(log_tail, "-12") || strstr(log_tail, strerror(ENOMEM))))
+		err = -ENOMEM;
+	if (err == -ENOMEM) {
+		log_err("loader: loading the BPF programs took too much memory: %s", strerror(-err));
+		log_hint("see ulimit -v, the memory limit of the cgroup, and --buffer");
+		return err;
+	}
 	if (err == -EPERM || err == -EACCES) {
 		log_err("loader: loading the BPF programs was refused: %s", strerror(-err));
 		log_hint("run as root: sudo ukprof …");
@@ -125,7 +138,7 @@ int loader__new(struct loader **out, const struct loader_opts *opts)
 	log_tail[0] = '\0';
 	l = calloc(1, sizeof(*l));
 	if (!l)
-		return -ENOMEM;
+		return explain_load_error(-ENOMEM);
 	l->find_links_by_pid = -1;
 	l->nr_cpus = libbpf_num_possible_cpus();
 	l->skel = ukprof_bpf__open();

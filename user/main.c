@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "log.h"
 
 static const struct cli_verb *const verbs[] = {
 	&verb_record, &verb_report, &verb_list, &verb_check, NULL,
@@ -18,10 +19,29 @@ static void print_help(FILE *f)
 	for (v = verbs; *v; v++)
 		fprintf(f, "  %-8s %s\n", (*v)->name, (*v)->help);
 	fprintf(f, "\nExamples:\n"
-		   "  ukprof list                           which VMs run here\n"
-		   "  ukprof record -p 4242 -d 10 -o x.html flame graph of ten seconds\n"
-		   "  ukprof check                          what this host can do\n"
+		   "  ukprof list                            which VMs run here\n"
+		   "  ukprof record -p 4242 -d 10 -o x.html  flame graph of ten seconds\n"
+		   "  ukprof check                           what this host can do\n"
 		   "\n'ukprof VERB --help' has the options of a verb.\n");
+}
+
+static void report_unknown(const char *word)
+{
+	const char *names[sizeof(verbs) / sizeof(verbs[0])] = { NULL };
+	char list[256] = "";
+	const char *nearest;
+	size_t i, len = 0;
+
+	for (i = 0; verbs[i]; i++) {
+		names[i] = verbs[i]->name;
+		len += snprintf(list + len, sizeof(list) - len, " %s", names[i]);
+	}
+	nearest = cli__nearest(word, names);
+	log_err("ukprof: no verb is called '%s'", word);
+	if (nearest)
+		log_hint("did you mean: ukprof %s?", nearest);
+	else
+		log_hint("verbs are%s; 'ukprof --help' explains them", list);
 }
 
 int main(int argc, char **argv)
@@ -43,10 +63,6 @@ int main(int argc, char **argv)
 	for (v = verbs; *v; v++)
 		if (!strcmp(argv[1], (*v)->name))
 			return (*v)->run(argc - 1, argv + 1);
-	fprintf(stderr, "err: ukprof: no verb is called '%s'\n", argv[1]);
-	fprintf(stderr, "hint: verbs are");
-	for (v = verbs; *v; v++)
-		fprintf(stderr, " %s", (*v)->name);
-	fprintf(stderr, "; 'ukprof --help' explains them\n");
+	report_unknown(argv[1]);
 	return CLI_USAGE;
 }

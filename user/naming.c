@@ -30,6 +30,7 @@ enum vm_state {
 struct vm_naming {
 	enum vm_state state;
 	enum image_verdict verdict;
+	int open_errno; /* of IMAGE_UNREADABLE */
 	struct locate_info where;
 	struct symbolizer *syms;
 	char *path; /* image that was tried */
@@ -182,6 +183,7 @@ static int try_vm(struct naming *n, struct vm_naming *vm, const struct recording
 	if (vm->verdict == IMAGE_NO_MEMORY)
 		return -ENOMEM;
 	if (vm->verdict) {
+		vm->open_errno = errno;
 		vm->state = VM_BAD_IMAGE;
 		return 0;
 	}
@@ -215,7 +217,8 @@ static bool is_final(const struct vm_naming *vm)
 	       (vm->state == VM_VERIFIED && vm->where.nr_matching >= 2);
 }
 
-int naming__update(struct naming *n, const struct recording *r)
+/* @last: all there is to know is known now, so also what later probes say against an image counts. */
+static int update(struct naming *n, const struct recording *r, bool last)
 {
 	size_t nr = recording__nr_vms(r), i;
 	const struct recording_vm_data *data;
@@ -232,7 +235,8 @@ int naming__update(struct naming *n, const struct recording *r)
 	}
 	for (i = 0; i < nr; i++) {
 		data = recording__vm_data(r, i);
-		if (n->vms[i].state && (is_final(&n->vms[i]) || n->vms[i].nr_texts == data->nr_texts))
+		if (n->vms[i].state && ((is_final(&n->vms[i]) && !(last && n->vms[i].state == VM_VERIFIED)) ||
+					n->vms[i].nr_texts == data->nr_texts))
 			continue;
 		n->vms[i].nr_texts = data->nr_texts;
 		err = try_vm(n, &n->vms[i], data);
@@ -240,6 +244,11 @@ int naming__update(struct naming *n, const struct recording *r)
 			return err;
 	}
 	return 0;
+}
+
+int naming__update(struct naming *n, const struct recording *r)
+{
+	return update(n, r, false);
 }
 
 static size_t index_of(const struct recording *r, uint32_t id)
@@ -281,9 +290,13 @@ static void talk_about(const struct naming *n, const struct vm_naming *vm, const
 		log_hint("pass the unstripped unikernel: -s FILE");
 		break;
 	case VM_BAD_IMAGE:
-		log_warn("image: %s: %s: %s: frames will be addresses", data->name, vm->path,
-			 image__verdict_str(vm->verdict));
-		log_hint("%s", image__hint(vm->verdict));
+		log_warn("image: %s: %s: %s%s%s: frames will be addresses", data->name, vm->path,
+			 image__verdict_str(vm->verdict), vm->verdict == IMAGE_UNREADABLE ? ": " : "",
+			 vm->verdict == IMAGE_UNREADABLE ? strerror(vm->open_errno) : "");
+		if (vm->verdict == IMAGE_UNREADABLE)
+			log_hint("pass the unstripped unikernel from where it is: -s FILE");
+		else
+			log_hint("%s", image__hint(vm->verdict));
 		break;
 	case VM_NO_SYMBOLS:
 		log_warn("image: %s: %s: stripped: frames will be addresses", data->name, vm->path);
@@ -415,7 +428,7 @@ int naming__snapshot(struct naming *n, const struct recording *r, struct snapsho
 	size_t i;
 	int err;
 
-	err = naming__update(n, r);
+	err = update(n, r, true);
 	if (!err)
 		err = snapshot__new(&snap, &info);
 	if (!err)

@@ -77,6 +77,11 @@ static int copy_str(char **dst, const char *src)
 	return src && !*dst ? -ENOMEM : 0;
 }
 
+int recording__capture_err(const struct recording *r)
+{
+	return r->capture ? capture_writer__err(r->capture) : 0;
+}
+
 int recording__begin(struct recording *r, const struct recording_info *info)
 {
 	int err;

@@ -84,6 +84,9 @@ void recording__free(struct recording *r); /* accepts NULL */
 /** recording__set_capture() - also write everything to a file; borrowed, may be NULL. Before begin. */
 void recording__set_capture(struct recording *r, struct capture_writer *w);
 
+/** recording__capture_err() - 0, or the first error that writing the capture file met. */
+int recording__capture_err(const struct recording *r);
+
 /* Each returns 0, -ENOMEM, or the capture file's error. */
 int recording__begin(struct recording *r, const struct recording_info *info);
 int recording__vm(struct recording *r, const struct recording_vm *vm);

@@ -126,6 +126,13 @@ void sampler__explain(const struct sampler *s, int err)
 {
 	const char *event = sampler__event_name(s->opts.event);
 
+	int max = hostinfo__perf_max_sample_rate();
+
+	if (err == -EINVAL && max > 0 && s->opts.freq_hz > (uint32_t)max) {
+		log_err("sampler: %s: %u Hz is more than this kernel allows: %d Hz", event, s->opts.freq_hz, max);
+		log_hint("pass a lower -F, or raise the limit: sysctl kernel.perf_event_max_sample_rate=%u", s->opts.freq_hz);
+		return;
+	}
 	log_err("sampler: %s: perf event can't be opened: %s", event, strerror(-err));
 	switch (-err) {
 	case EACCES:
@@ -140,10 +147,6 @@ void sampler__explain(const struct sampler *s, int err)
 		break;
 	case EMFILE:
 		log_hint("raise the limit on open files: ulimit -n 65536");
-		break;
-	case EINVAL:
-		log_hint("the kernel may cap the rate: see kernel.perf_event_max_sample_rate (now %d)",
-			 hostinfo__perf_max_sample_rate());
 		break;
 	}
 }

@@ -120,6 +120,28 @@ static void hint_vms(struct session *s)
 	}
 }
 
+static enum session_status check_process(pid_t pid)
+{
+	pid_t leader;
+
+	if (access("/proc/self/stat", R_OK)) {
+		log_err("session: /proc is not mounted: processes can't be looked at");
+		log_hint("mount -t proc proc /proc");
+		return SESSION_FAILED;
+	}
+	leader = pid ? kvm_scan__leader(pid) : 0;
+	if (leader == pid)
+		return SESSION_OK;
+	if (leader) {
+		log_err("session: %d is a thread of process %d", pid, leader);
+		log_hint("pass the process: -p %d", leader);
+	} else {
+		log_err("session: no process has PID %d", pid);
+		log_hint("'ukprof list' shows the VMs of this host");
+	}
+	return SESSION_NO_VM;
+}
+
 static enum session_status find_by_pid(struct session *s, pid_t pid)
 {
 	int err = vm_registry__refresh(s->registry, pid);
@@ -142,6 +164,8 @@ static enum session_status find_by_pid(struct session *s, pid_t pid)
 		return SESSION_NO_RIGHTS;
 	default:
 		log_err("session: process %d: its VM can't be read: %s", pid, strerror(-err));
+		if (err == -EMFILE)
+			log_hint("raise the limit on open files: ulimit -n 1024");
 		return SESSION_FAILED;
 	}
 	if (!vm_registry__nr_alive(s->registry)) {
@@ -220,19 +244,19 @@ enum session_status session__new(struct session **out, const struct session_opts
 	int err;
 
 	s = calloc(1, sizeof(*s));
-	if (!s)
+	if (!s) {
+		log_err("session: out of memory");
 		return SESSION_FAILED;
+	}
 	s->opts = *opts;
 	s->rec = rec;
 	s->epoll_fd = s->signal_fd = s->timer_fd = -1;
 
 	/* Before anything is loaded: a wrong PID is a wrong PID, with or without the right to load. */
-	if (opts->pid && !kvm_scan__start_time(opts->pid)) {
-		log_err("session: no process has PID %d", opts->pid);
-		log_hint("'ukprof list' shows the VMs of this host");
-		status = SESSION_NO_VM;
+	status = check_process(opts->pid);
+	if (status)
 		goto err_free;
-	}
+	status = SESSION_FAILED;
 	raise_file_limit();
 	err = loader__new(&s->loader, &lo);
 	if (err) {
@@ -448,7 +472,9 @@ enum session_status session__run(struct session *s, const struct session_ops *op
 	if (!err)
 		err = open_fds(s);
 	if (err) {
-		log_err("session: %s", strerror(-err));
+		log_err("session: the ring buffer can't be waited for: %s", strerror(-err));
+		if (err == -EMFILE)
+			log_hint("raise the limit on open files: ulimit -n 1024");
 		return SESSION_FAILED;
 	}
 	s->start_ns = now_ns(CLOCK_MONOTONIC);
@@ -464,10 +490,14 @@ enum session_status session__run(struct session *s, const struct session_ops *op
 		err = take_counters(s);
 	if (!err)
 		err = recording__end(s->rec, how, now_ns(CLOCK_MONOTONIC) - s->start_ns);
+	while (read_fd(s->signal_fd, sizeof(struct signalfd_siginfo)))
+		;
 	sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
 	if (!err)
 		return SESSION_OK;
-	if (!s->explained && err != -EPIPE)
+	if (recording__capture_err(s->rec))
+		return SESSION_CUT;
+	if (!s->explained)
 		log_err("session: recording stopped: %s", strerror(-err));
 	return s->explained && (err == -EPERM || err == -EACCES || err == -ENOENT || err == -EOPNOTSUPP) ?
 		       SESSION_NO_RIGHTS :

@@ -39,6 +39,7 @@ enum session_status {
 	SESSION_FAILED,	   /* reported */
 	SESSION_NO_VM,	   /* reported: no such process or VM, or none on this host */
 	SESSION_NO_RIGHTS, /* reported: privilege or kernel feature missing */
+	SESSION_CUT,	   /* not reported: the capture file took no more, see recording__capture_err() */
 };
 
 /**
@@ -51,7 +52,8 @@ enum session_status session__new(struct session **out, const struct session_opts
  * session__run() - sample until the time is over, a signal comes, or the last VM is gone.
  *
  * SIGINT, SIGTERM and SIGHUP end it in good order; when it returns they have their former effect, so a
- * second one ends the program at once. The recording has been ended and its counters add up.
+ * further one ends the program at once. (Those that came while it was stopping count as the same: some
+ * supervisors send a signal to the process and then to its group.) The recording has been ended and its counters add up.
  */
 enum session_status session__run(struct session *s, const struct session_ops *ops, void *ctx);
 

@@ -2,10 +2,15 @@
 #include "log.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "utf8.h"
 
 static enum log_level shown = LOG_LEVEL_INFO;
 static char status[256];
@@ -16,6 +21,11 @@ static const int priorities[] = { 3, 4, 6, 7, 7 }; /* of syslog */
 void log__set_level(enum log_level level)
 {
 	shown = level;
+}
+
+enum log_level log__level(void)
+{
+	return shown;
 }
 
 bool log__shows(enum log_level level)
@@ -47,19 +57,54 @@ void log__set_status(const char *line)
 	funlockfile(stderr);
 }
 
+/* systemd says which stream is the journal's: "device:inode". Stderr may have been redirected since. */
+static bool is_journal(void)
+{
+	const char *env = getenv("JOURNAL_STREAM");
+	unsigned long long dev, ino;
+	struct stat st;
+
+	return env && sscanf(env, "%llu:%llu", &dev, &ino) == 2 && !fstat(STDERR_FILENO, &st) && st.st_dev == dev &&
+	       st.st_ino == ino;
+}
+
+/*
+ * Names come from command lines of others: in a message they must neither steer the terminal nor look
+ * like a message of their own. Only the kernel's words, which debug levels show, may have several lines.
+ */
+static void make_harmless(char *text, bool keep_lines)
+{
+	size_t left = strlen(text), len;
+	uint32_t cp;
+
+	for (; left; text += len, left -= len) {
+		len = utf8__decode(text, left, &cp);
+		if (len && (cp >= 0xa0 || (cp >= ' ' && cp < 0x7f) || (keep_lines && (cp == '\n' || cp == '\t'))))
+			continue;
+		if (!len)
+			len = 1;
+		memset(text, '?', len);
+	}
+}
+
 static void write_line(enum log_level level, const char *word, const char *fmt, va_list ap)
 {
+	char *text;
+
 	if (!log__shows(level))
 		return;
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	else
+		make_harmless(text, level >= LOG_LEVEL_DEBUG);
 	flockfile(stderr);
 	erase_status();
-	if (getenv("JOURNAL_STREAM"))
+	if (is_journal())
 		fprintf(stderr, "<%d>", priorities[level]);
-	fprintf(stderr, "%s: ", word);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	fprintf(stderr, "%s: %s\n", word, text ? text : "out of memory");
 	draw_status();
 	funlockfile(stderr);
+	free(text);
 }
 
 void log__write(enum log_level level, const char *fmt, ...)

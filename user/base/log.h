@@ -7,7 +7,8 @@
  *
  * Shape of a message: "level: module: object: what happened: cause", lower case, no full stop, numbers
  * with units. log_hint() adds a second line that says what to do. Per-sample facts are counters, never
- * messages. Under systemd (a stream to the journal) lines carry their "<n>" priority.
+ * messages. Where stderr is the journal's stream, lines carry their "<n>" priority. Control characters
+ * and broken UTF-8 in what is printed become "?".
  *
  * Threads: any.
  */
@@ -25,6 +26,7 @@ enum log_level {
 
 /** log__set_level() - the least important level that is shown; default LOG_LEVEL_INFO. */
 void log__set_level(enum log_level level);
+enum log_level log__level(void);
 bool log__shows(enum log_level level);
 
 /**
