@@ -135,6 +135,16 @@ test-interop: $(O)/interop/make_profiles
 
 .PHONY: golden-update test-interop
 
+# --- everything ---
+
+# Packages first: a fresh machine has none of what the rest needs.
+test:
+	dist/packages test interop
+	$(MAKE) all guests
+	O=$(O) tests/run
+
+.PHONY: test
+
 # --- install ---
 
 install: $(O)/ukprof

@@ -8,71 +8,86 @@
 
 #define PAGE 4096ULL
 /*
- * A probe agrees when this many bytes from RIP on are the image's (or all, at the end of the text).
- * Ahead of RIP may stand another function's padding or data, so only code that ran is compared.
+ * A probe agrees when this many bytes from RIP on are the image's. Before RIP may stand another function's
+ * padding or data, so only code that ran is compared, unless the probe or the text ends too soon behind RIP:
+ * then the bytes before it join in, for the few that are left agree by chance.
  */
 #define MIN_MATCH 32
 
-/* How many bytes from RIP on are the same under @bias; SIZE_MAX if the image has no code there. */
-static size_t matching(const struct image *img, const struct locate_probe *p, uint64_t bias, size_t *want)
+static uint64_t smaller(uint64_t a, uint64_t b)
 {
-	size_t skip = p->rip - p->gva, len = p->len - skip, i, n;
+	return a < b ? a : b;
+}
+
+/*
+ * Do the bytes at RIP agree under @bias? Returns 1 or 0, then with the GVA of the first other byte in
+ * @differs_at; or -1 if the image has no code there.
+ */
+static int agrees(const struct image *img, const struct locate_probe *p, uint64_t bias, uint64_t *differs_at)
+{
+	uint64_t skip = p->rip - p->gva, addr = p->rip - bias, off, before, behind, i;
 	const struct image_text *text;
-	uint64_t addr = p->rip - bias;
 	const uint8_t *a, *b;
 
 	for (i = 0; i < image__nr_texts(img); i++) {
 		text = image__text(img, i);
-		if (addr - text->addr >= text->len)
+		off = addr - text->addr;
+		if (off >= text->len)
 			continue;
-		if (len > text->len - (addr - text->addr))
-			len = text->len - (addr - text->addr);
-		if (len > MIN_MATCH)
-			len = MIN_MATCH;
-		a = text->bytes + (addr - text->addr);
-		b = p->bytes + skip;
-		for (n = 0; n < len && a[n] == b[n]; n++)
-			;
-		*want = len;
-		return n;
+		behind = smaller(smaller(p->len - skip, text->len - off), MIN_MATCH);
+		before = smaller(smaller(skip, off), MIN_MATCH - behind);
+		a = text->bytes + off - before;
+		b = p->bytes + skip - before;
+		for (i = 0; i < before + behind; i++) {
+			if (a[i] != b[i]) {
+				*differs_at = p->rip - before + i;
+				return 0;
+			}
+		}
+		return 1;
 	}
-	return SIZE_MAX;
+	return -1;
 }
 
-/* Probes that agree with @bias; @against counts those that the image covers with other bytes. */
-static size_t score(const struct image *img, const struct locate_probe *probes, size_t nr, uint64_t bias,
-		    size_t *against, uint64_t *differs_at)
-{
-	size_t i, n, want, good = 0;
+/* What all probes say about a bias. */
+struct score {
+	size_t good;	     /* probes that agree */
+	size_t against;	     /* probes that the image covers with other bytes */
+	uint64_t differs_at; /* of the first one against */
+};
 
-	*against = 0;
+static struct score score(const struct image *img, const struct locate_probe *probes, size_t nr, uint64_t bias)
+{
+	struct score sc = { 0 };
+	uint64_t differs_at;
+	size_t i;
+	int ret;
+
 	for (i = 0; i < nr; i++) {
-		n = matching(img, &probes[i], bias, &want);
-		if (n == SIZE_MAX)
-			continue;
-		if (n == want) {
-			good++;
-		} else if (!(*against)++) {
-			*differs_at = probes[i].rip + n;
-		}
+		ret = agrees(img, &probes[i], bias, &differs_at);
+		if (ret > 0)
+			sc.good++;
+		else if (!ret && !sc.against++)
+			sc.differs_at = differs_at;
 	}
-	return good;
+	return sc;
 }
 
 struct best {
 	uint64_t bias;
 	size_t good;
+	bool is_linked; /* the linked address: it wins among equals */
 	bool tie;
 };
 
-static void consider(struct best *best, uint64_t bias, size_t good, size_t against)
+static void consider(struct best *best, uint64_t bias, const struct score *sc)
 {
 	/* More probes against than for: the likeness of a few bytes is chance. */
-	if (!good || against >= good)
+	if (!sc->good || sc->against >= sc->good)
 		return;
-	if (good > best->good)
-		*best = (struct best){ .bias = bias, .good = good };
-	else if (good == best->good && bias != best->bias)
+	if (sc->good > best->good)
+		*best = (struct best){ .bias = bias, .good = sc->good };
+	else if (sc->good == best->good && bias != best->bias && !best->is_linked)
 		best->tie = true;
 }
 
@@ -81,8 +96,9 @@ static void try_pages(const struct image *img, const struct locate_probe *probes
 		      const struct locate_probe *p, struct best *best)
 {
 	const struct image_text *text;
-	size_t i, want, good, against;
-	uint64_t addr, bias, at;
+	uint64_t addr, at;
+	struct score sc;
+	size_t i;
 
 	for (i = 0; i < image__nr_texts(img); i++) {
 		text = image__text(img, i);
@@ -90,11 +106,10 @@ static void try_pages(const struct image *img, const struct locate_probe *probes
 		if (addr < text->addr)
 			addr += PAGE;
 		for (; addr - text->addr < text->len; addr += PAGE) {
-			bias = p->rip - addr;
-			if (matching(img, p, bias, &want) != want)
+			if (agrees(img, p, p->rip - addr, &at) <= 0)
 				continue;
-			good = score(img, probes, nr, bias, &against, &at);
-			consider(best, bias, good, against);
+			sc = score(img, probes, nr, p->rip - addr);
+			consider(best, p->rip - addr, &sc);
 		}
 	}
 }
@@ -102,21 +117,22 @@ static void try_pages(const struct image *img, const struct locate_probe *probes
 enum locate_result locate__find(const struct image *img, const struct locate_probe *probes, size_t nr,
 				struct locate_info *info)
 {
-	uint64_t differs_at = 0;
 	struct best best = { 0 };
-	size_t i, good, against;
+	struct score linked;
+	size_t i;
 
 	memset(info, 0, sizeof(*info));
 	if (!nr)
 		return LOCATE_NO_PROBES;
 
-	good = score(img, probes, nr, 0, &against, &differs_at);
-	if (!image__is_pic(img) && good && good > against) {
-		info->nr_matching = good;
-		return LOCATE_FOUND;
+	linked = score(img, probes, nr, 0);
+	if (!image__is_pic(img)) {
+		consider(&best, 0, &linked);
+		best.is_linked = best.good;
 	}
-	for (i = 0; i < nr; i++)
-		try_pages(img, probes, nr, &probes[i], &best);
+	if (best.good < nr)
+		for (i = 0; i < nr; i++)
+			try_pages(img, probes, nr, &probes[i], &best);
 	if (best.good && !best.tie) {
 		info->bias = best.bias;
 		info->nr_matching = best.good;
@@ -124,8 +140,8 @@ enum locate_result locate__find(const struct image *img, const struct locate_pro
 	}
 	if (best.good)
 		return LOCATE_AMBIGUOUS;
-	if (against) {
-		info->differs_at = differs_at;
+	if (linked.against) {
+		info->differs_at = linked.differs_at;
 		return LOCATE_DIFFERENT;
 	}
 	return LOCATE_NOT_COVERED;
