@@ -214,7 +214,7 @@ guests: $(GUEST_OUT)/ukvmm $(GUESTS)
 # --- from nothing to a flame graph ---
 
 demo:
-	@O='$(O)' dist/demo
+	@O='$(O)' exec dist/demo
 
 .PHONY: demo
 

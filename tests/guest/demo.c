@@ -26,7 +26,7 @@ static uint64_t *count;
 
 /* --- key-value store with a log --- */
 
-#define NR_KEYS	  96
+#define NR_KEYS   96
 #define LOG_BATCH 640
 
 struct entry {
@@ -61,7 +61,8 @@ FN struct entry *kv_find(struct str key)
 
 FN struct entry *kv_insert(struct str key)
 {
-	struct entry *e = heap_alloc(sizeof(*e)), **head = &kv_table[kv_hash(key) % ARRAY_SIZE(kv_table)];
+	struct entry *e = heap_alloc(sizeof(*e)),
+		     **head = &kv_table[kv_hash(key) % ARRAY_SIZE(kv_table)];
 	char *p = heap_alloc(key.len);
 
 	mem_copy(p, key.p, key.len);
@@ -200,16 +201,19 @@ static uint64_t nr_frames_in, nr_frames_out, nr_bytes_in, nr_bytes_out, net_now;
 
 FN int handle_stats(const struct request *rq, struct str rest, struct text *out)
 {
-	const struct json in[] = { { NULL, 0, STR("frames"), &nr_frames_in }, { NULL, 0, STR("bytes"), &nr_bytes_in } };
+	const struct json in[] = { { NULL, 0, STR("frames"), &nr_frames_in },
+				   { NULL, 0, STR("bytes"), &nr_bytes_in } };
 	const struct json sent[] = { { NULL, 0, STR("frames"), &nr_frames_out },
 				     { NULL, 0, STR("bytes"), &nr_bytes_out } };
-	const struct json net[] = { { in, 2, STR("received"), NULL }, { sent, 2, STR("sent"), NULL } };
+	const struct json net[] = { { in, 2, STR("received"), NULL },
+				    { sent, 2, STR("sent"), NULL } };
 	const struct json http[] = { { NULL, 0, STR("requests"), &count[REQUESTS] },
 				     { NULL, 0, STR("errors"), &count[ERRORS] } };
 	const struct json server[] = { { net, 2, STR("network"), NULL },
 				       { http, 2, STR("http"), NULL },
 				       { NULL, 0, STR("flushes"), &count[FLUSHES] } };
-	const struct json top[] = { { server, 3, STR("server"), NULL }, { NULL, 0, STR("ticks"), &net_now } };
+	const struct json top[] = { { server, 3, STR("server"), NULL },
+				    { NULL, 0, STR("ticks"), &net_now } };
 	const struct json all = { top, 2, STR(""), NULL };
 
 	(void)rq;
@@ -324,8 +328,9 @@ FN void page_render(struct text *out, struct str page, const struct entry *each)
 
 FN int handle_page(const struct request *rq, struct str rest, struct text *out)
 {
-	static const struct str page = STR("<!doctype html><title>{user1}</title><h1>Dear {user1}</h1>\n"
-					   "<table>{*}<tr><td>{#}<td>{=}</tr>\n~</table><p>{user3}, {user7}\n");
+	static const struct str page =
+		STR("<!doctype html><title>{user1}</title><h1>Dear {user1}</h1>\n"
+		    "<table>{*}<tr><td>{#}<td>{=}</tr>\n~</table><p>{user3}, {user7}\n");
 
 	(void)rq;
 	(void)rest;
@@ -410,7 +415,7 @@ static const struct route {
 } routes[] = {
 	{ STR("GET"), STR("stats"), handle_stats }, { STR("GET"), STR("top"), handle_top },
 	{ STR("GET"), STR("page"), handle_page },   { STR("POST"), STR("calc"), handle_calc },
-	{ STR("GET"), STR("kv"), handle_get },	    { STR("PUT"), STR("kv"), handle_put },
+	{ STR("GET"), STR("kv"), handle_get },      { STR("PUT"), STR("kv"), handle_put },
 };
 
 FN int http_route(const struct request *rq, struct text *out)
@@ -452,7 +457,7 @@ FN void http_parse(struct request *rq, struct str data)
 
 /* --- TCP, IPv4, Ethernet, going out. Segments never get lost here, so nothing is kept to be sent again. --- */
 
-#define HEADERS	    54 /* Ethernet 14, IPv4 20, TCP 20 */
+#define HEADERS     54 /* Ethernet 14, IPv4 20, TCP 20 */
 #define SEGMENT_MAX 536
 #define FRAME_MAX   (HEADERS + SEGMENT_MAX)
 #define SERVER_IP   0x0a000002
@@ -509,8 +514,9 @@ FN uint16_t inet_checksum(const uint8_t *p, uint32_t len, uint64_t sum)
 
 static uint16_t tcp_checksum(const uint8_t *p, uint32_t len)
 {
-	return inet_checksum(p, len, (SERVER_IP >> 16) + (SERVER_IP & 0xffff) + (CLIENT_IP >> 16) +
-					     (CLIENT_IP & 0xffff) + 6 + len);
+	return inet_checksum(p, len,
+			     (SERVER_IP >> 16) + (SERVER_IP & 0xffff) + (CLIENT_IP >> 16) +
+				     (CLIENT_IP & 0xffff) + 6 + len);
 }
 
 FN void netdev_send(const struct frame *f)
@@ -543,7 +549,8 @@ FN void ip4_send(struct frame *f, uint32_t from, uint32_t to)
 	eth_send(f);
 }
 
-static void tcp_fill(struct frame *f, uint16_t from, uint16_t to, uint32_t seq, uint32_t ack, struct str data)
+static void tcp_fill(struct frame *f, uint16_t from, uint16_t to, uint32_t seq, uint32_t ack,
+		     struct str data)
 {
 	uint8_t *p = f->bytes + 34;
 
@@ -663,7 +670,7 @@ FN void eth_receive(const struct frame *f)
 
 /* --- the driver, and the clients behind it --- */
 
-#define BURST	    4
+#define BURST       4
 #define BURST_EVERY 160 /* polls */
 
 static struct frame wire[64]; /* the clients' requests, round and round */
@@ -706,10 +713,11 @@ static void add_key(struct text *t, uint64_t random)
 
 static void client_write(struct text *t, char kind, uint64_t *random)
 {
-	static const struct str start[] = { STR("GET /kv/"),   STR("PUT /kv/"), STR("GET /stats"),
+	static const struct str start[] = { STR("GET /kv/"),  STR("PUT /kv/"), STR("GET /stats"),
 					    STR("GET /page"), STR("GET /top"), STR("POST /calc") };
 	static const char kinds[] = "gpshtc";
-	static const struct str cities[] = { STR("Leipzig"), STR("Porto"), STR("Lund"), STR("Trieste") };
+	static const struct str cities[] = { STR("Leipzig"), STR("Porto"), STR("Lund"),
+					     STR("Trieste") };
 	int i, k;
 
 	for (i = 0; kinds[i] != kind; i++)
@@ -745,7 +753,8 @@ static void clients_start(void)
 
 	for (i = 0; i < NR_KEYS; i++) {
 		add_key(&key, i);
-		kv_put((struct str){ key.p, key.len }, STR("name=<b>nobody</b>;city=Lund;visits=0"));
+		kv_put((struct str){ key.p, key.len },
+		       STR("name=<b>nobody</b>;city=Lund;visits=0"));
 		text_free(&key);
 	}
 	for (i = 0; i < ARRAY_SIZE(wire); i++) {

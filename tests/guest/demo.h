@@ -6,7 +6,7 @@
 #include "guest.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define STR(s)	      ((struct str){ s, sizeof(s) - 1 })
+#define STR(s)        ((struct str){ s, sizeof(s) - 1 })
 
 struct str {
 	const char *p;

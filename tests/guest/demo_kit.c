@@ -45,10 +45,10 @@ FRAME struct str str_until(struct str *s, char stop)
 
 /* --- buddy allocator --- */
 
-#define HEAP_SIZE   (1u << 20)
-#define ORDER_MIN   6
-#define ORDER_MAX   20
-#define BLOCK_FREE  0x80
+#define HEAP_SIZE  (1u << 20)
+#define ORDER_MIN  6
+#define ORDER_MAX  20
+#define BLOCK_FREE 0x80
 
 struct block {
 	struct block *next, *prev;
@@ -273,14 +273,16 @@ void thread_new(struct thread *t, void (*main)(void))
 /* --- SHA-256 --- */
 
 static const uint32_t sha256_k[64] = {
-	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-	0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-	0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-	0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-	0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-	0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-	0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-	0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4,
+	0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe,
+	0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f,
+	0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7,
+	0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc,
+	0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b,
+	0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116,
+	0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+	0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
+	0xc67178f2,
 };
 
 static uint32_t ror(uint32_t v, unsigned int n)
@@ -294,9 +296,11 @@ FRAME static void sha256_expand(uint32_t w[64], const uint8_t *p)
 
 	LEAF_FRAME();
 	for (i = 0; i < 16; i++)
-		w[i] = __builtin_bswap32(*(const uint32_t __attribute__((may_alias, aligned(1))) *)(p + 4 * i));
+		w[i] = __builtin_bswap32(
+			*(const uint32_t __attribute__((may_alias, aligned(1))) *)(p + 4 * i));
 	for (; i < 64; i++)
-		w[i] = w[i - 16] + w[i - 7] + (ror(w[i - 15], 7) ^ ror(w[i - 15], 18) ^ w[i - 15] >> 3) +
+		w[i] = w[i - 16] + w[i - 7] +
+		       (ror(w[i - 15], 7) ^ ror(w[i - 15], 18) ^ w[i - 15] >> 3) +
 		       (ror(w[i - 2], 17) ^ ror(w[i - 2], 19) ^ w[i - 2] >> 10);
 }
 
@@ -309,8 +313,8 @@ FRAME static void sha256_block(uint32_t h[8], const uint8_t *p)
 	for (k = 0; k < 8; k++)
 		s[k] = h[k];
 	for (i = 0; i < 64; i++) {
-		t = s[7] + (ror(s[4], 6) ^ ror(s[4], 11) ^ ror(s[4], 25)) + ((s[4] & s[5]) ^ (~s[4] & s[6])) +
-		    sha256_k[i] + w[i];
+		t = s[7] + (ror(s[4], 6) ^ ror(s[4], 11) ^ ror(s[4], 25)) +
+		    ((s[4] & s[5]) ^ (~s[4] & s[6])) + sha256_k[i] + w[i];
 		u = (ror(s[0], 2) ^ ror(s[0], 13) ^ ror(s[0], 22)) +
 		    ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
 		for (k = 7; k; k--)
