@@ -19,6 +19,7 @@ struct member {
 struct entry {
 	uint64_t key; /* address, as looked up (a return address already less one) */
 	struct sym_frame frame;
+	size_t nr_asked; /* images there were when it was looked up */
 	uint8_t nr;
 };
 
@@ -82,13 +83,16 @@ int symbolizer__add_image(struct symbolizer *s, struct image *img, uint64_t bias
 	err = symtab__new(&st, img);
 	if (err)
 		goto err;
-	err = -ENOMEM;
+	pthread_mutex_lock(&s->lock);
 	members = reallocarray(s->members, s->nr_members + 1, sizeof(*members));
-	if (!members)
-		goto err;
-	s->members = members;
-	s->members[s->nr_members++] = (struct member){ img, st, bias };
-	return 0;
+	if (members) {
+		s->members = members;
+		s->members[s->nr_members++] = (struct member){ img, st, bias };
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (members)
+		return 0;
+	err = -ENOMEM;
 err:
 	symtab__free(st);
 	image__free(img);
@@ -125,9 +129,10 @@ void symbolizer__image_info(const struct symbolizer *s, size_t i, struct sym_ima
 static void fill(const struct symbolizer *s, struct entry *e)
 {
 	struct symtab_sym sym;
-	size_t i;
+	size_t i = e->nr_asked;
 
-	for (i = 0; i < s->nr_members; i++) {
+	e->nr_asked = s->nr_members;
+	for (; i < s->nr_members; i++) {
 		if (symtab__lookup(s->members[i].st, e->key - s->members[i].bias, &sym))
 			continue;
 		e->frame.name = sym.name;
@@ -173,8 +178,12 @@ static struct entry *find_entry(struct symbolizer *s, uint64_t key)
 	if (grow_index(s))
 		return NULL;
 	i = slot_of(s->index, s->index_size, key);
-	if (s->index[i])
-		return s->index[i];
+	e = s->index[i];
+	if (e) {
+		if (!e->nr) /* images that were added since may know it */
+			fill(s, e);
+		return e;
+	}
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return NULL;

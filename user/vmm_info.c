@@ -18,27 +18,40 @@ static const char *base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
-	return slash ? slash + 1 : path;
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+/* Texts that a user may choose freely: one of them may look like an option and is none. */
+static const char *const text_options[] = { "name", "kernel", "k", "append", "cmdline", "params", "p", "id", NULL };
+
+/* The value if @arg is "-@name" or "--@name", alone or with "=value"; @next: the argument behind it, or NULL. */
+static const char *value_of(const char *arg, const char *next, const char *name)
+{
+	size_t len = strlen(name);
+
+	if (arg[0] != '-')
+		return NULL;
+	arg += arg[1] == '-' ? 2 : 1;
+	if (strncmp(arg, name, len))
+		return NULL;
+	return arg[len] == '=' ? arg + len + 1 : arg[len] ? NULL : next;
 }
 
 /* Value of "-opt VALUE", "--opt VALUE" or "--opt=VALUE"; the last one given counts, as in VMMs. */
 static const char *option(const char *const *argv, int argc, const char *name)
 {
-	size_t len = strlen(name);
-	const char *found = NULL, *arg;
-	int i;
+	const char *found = NULL, *next, *value;
+	int i, k;
 
 	for (i = 1; i < argc; i++) {
-		arg = argv[i];
-		if (arg[0] != '-')
-			continue;
-		arg += arg[1] == '-' ? 2 : 1;
-		if (strncmp(arg, name, len))
-			continue;
-		if (arg[len] == '=')
-			found = arg + len + 1;
-		else if (!arg[len] && i + 1 < argc)
-			found = argv[i + 1];
+		next = i + 1 < argc ? argv[i + 1] : NULL;
+		value = value_of(argv[i], next, name);
+		if (value)
+			found = value;
+		for (k = 0; text_options[k] && value_of(argv[i], next, text_options[k]) != next; k++)
+			;
+		if (text_options[k])
+			i++;
 	}
 	return found;
 }
@@ -51,7 +64,8 @@ static char *qemu_value(const char *list, const char *key)
 	bool match;
 
 	while (out && *list) {
-		match = key ? !strncmp(list, key, len) && list[len] == '=' : true;
+		/* The bare value comes first, and no '=' before its first comma, escaped or not. */
+		match = key ? !strncmp(list, key, len) && list[len] == '=' : list[strcspn(list, "=,")] != '=';
 		if (match && key)
 			list += len + 1;
 		o = out;
@@ -60,7 +74,7 @@ static char *qemu_value(const char *list, const char *key)
 			*o++ = *list++;
 		}
 		*o = '\0';
-		if (match && (key || !strchr(out, '=')))
+		if (match && *out)
 			return out;
 		if (!key)
 			break;
@@ -101,14 +115,28 @@ static void parse_cloud_hypervisor(const char *const *argv, int argc, struct vmm
 
 static void parse_kvmtool(const char *const *argv, int argc, struct vmm_info *out)
 {
-	const char *kernel = option(argv, argc, "kernel");
+	const char *kernel = option(argv, argc, "kernel"), *params = option(argv, argc, "params");
 
 	out->image_shown = dup_or_null(kernel ? kernel : option(argv, argc, "k"));
 	out->name = dup_or_null(option(argv, argc, "name"));
-	out->args = dup_or_null(option(argv, argc, "params"));
+	out->args = dup_or_null(params ? params : option(argv, argc, "p"));
 }
 
-/* solo5-hvt and its like: options, then the image, then the guest's own arguments. */
+static char *join(const char *const *argv, int argc)
+{
+	size_t len = 1;
+	char *str, *p;
+	int i;
+
+	for (i = 0; i < argc; i++)
+		len += strlen(argv[i]) + 1;
+	str = p = argc ? malloc(len) : NULL;
+	for (i = 0; str && i < argc; i++)
+		p += sprintf(p, "%s%s", i ? " " : "", argv[i]);
+	return str;
+}
+
+/* solo5-hvt and its like: [OPTION…] [--] IMAGE [--] [ARGUMENT…] */
 static void parse_tender(const char *const *argv, int argc, struct vmm_info *out)
 {
 	int i;
@@ -121,8 +149,12 @@ static void parse_tender(const char *const *argv, int argc, struct vmm_info *out
 		if (argv[i][0] != '-')
 			break;
 	}
-	if (i < argc)
-		out->image_shown = dup_or_null(argv[i]);
+	if (i >= argc)
+		return;
+	out->image_shown = dup_or_null(argv[i++]);
+	if (i < argc && !strcmp(argv[i], "--"))
+		i++;
+	out->args = join(argv + i, argc - i);
 }
 
 typedef void (*parse_fn)(const char *const *argv, int argc, struct vmm_info *out);
