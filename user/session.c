@@ -137,7 +137,10 @@ static enum session_status check_process(pid_t pid)
 		log_hint("pass the process: -p %d", leader);
 	} else {
 		log_err("session: no process has PID %d", pid);
-		log_hint("'ukprof list' shows the VMs of this host");
+		if (hostinfo__hides_processes())
+			log_hint("or it is hidden, for /proc is mounted with hidepid: run as root");
+		else
+			log_hint("'ukprof list' shows the VMs of this host");
 	}
 	return SESSION_NO_VM;
 }
