@@ -475,7 +475,7 @@ enum session_status session__run(struct session *s, const struct session_ops *op
 	if (!err)
 		err = open_fds(s);
 	if (err) {
-		log_err("session: the ring buffer can't be waited for: %s", strerror(-err));
+		log_err("session: the ring buffer can't be set up: %s", strerror(-err));
 		if (err == -EMFILE)
 			log_hint("raise the limit on open files: ulimit -n 1024");
 		return SESSION_FAILED;
