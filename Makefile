@@ -135,10 +135,21 @@ test-interop: $(O)/interop/make_profiles
 
 .PHONY: golden-update test-interop
 
+# --- everything ---
+
+# Packages first: a fresh machine has none of what the rest needs.
+test:
+	dist/packages test interop
+	$(MAKE) all guests
+	O=$(O) tests/run
+
+.PHONY: test
+
 # --- install ---
 
 install: $(O)/ukprof
 	install -D -m 755 $(O)/ukprof $(DESTDIR)$(PREFIX)/bin/ukprof
+	install -D -m 644 docs/ukprof.1 $(DESTDIR)$(PREFIX)/share/man/man1/ukprof.1
 
 # --- test guests ---
 # The oracle guests and the small VMM that runs them: see tests/guest/README.md.
@@ -181,6 +192,9 @@ $(eval $(call guest-rule,deep-nofp,deep,$(GUEST_NOFP),0x200000,0))
 $(eval $(call guest-rule,exits,exits,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,idle,idle,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,hostile,hostile,$(GUEST_FP),0x200000,0))
+# Two source files; no shrink-wrapping, so that early returns have a frame too.
+$(eval $(call guest-rule,demo,demo,$(GUEST_FP) -fno-shrink-wrap tests/guest/demo_kit.c,0x200000,0))
+$(GUEST_OUT)/demo: tests/guest/demo_kit.c tests/guest/demo.h
 
 GUESTS += $(GUEST_OUT)/shares-stripped $(GUEST_OUT)/shares-uk
 $(GUEST_OUT)/shares-stripped: $(GUEST_OUT)/shares
@@ -204,6 +218,13 @@ bench: $(O)/ukprof guests
 	B=$(O) tests/bench/run
 
 .PHONY: bench
+
+# --- from nothing to a flame graph ---
+
+demo:
+	@O='$(O)' exec dist/demo
+
+.PHONY: demo
 
 clean:
 	rm -rf build

@@ -26,6 +26,8 @@
 #define UKP_CR4_LA57	0x1000ULL
 #define UKP_EFER_LMA	0x400ULL
 
+#define UKP_WINDOW 256 /* bytes of stack read at once; a power of two; about five frames of -O2 code */
+
 /* What one walk needs, and what it remembers. */
 struct ukp_walk {
 	/* set by the caller */
@@ -35,7 +37,7 @@ struct ukp_walk {
 	__u64 cr3;
 	__u64 cr4;
 	__u64 efer;
-	__u64 linear_offset; /* used if has_linear and the page tables lead nowhere */
+	__u64 linear_offset; /* multiple of 4096; used if has_linear and the page tables lead nowhere */
 	__u32 has_linear;
 	__u32 nr_slots;
 	struct ukp_slot slots[UKP_MAX_SLOTS];
@@ -43,6 +45,10 @@ struct ukp_walk {
 	__u64 page_gva;
 	__u64 page_size; /* 0: nothing translated yet */
 	__u64 page_hva;
+	/* set by ukp_walk_read(): a copy of a piece of the stack, for one read costs more than its bytes */
+	__u64 window_gva;
+	__u64 window_len; /* 0: no copy yet */
+	__u8 window[UKP_WINDOW + 16] __attribute__((aligned(8)));
 	/* set by ukp_walk_stack() */
 	__u32 nr_frames;
 	__u32 stop; /* enum ukp_stop */
@@ -118,7 +124,7 @@ static inline __attribute__((always_inline)) int ukp_walk_translate(struct ukp_w
 	}
 	if (stop != UKP_STOP_ROOT) {
 		/* On VMX CR3 is only as new as KVM's last look at it; an image's fixed offset is not. */
-		if (!w->has_linear)
+		if (!w->has_linear || w->linear_offset & 0xfff)
 			return stop;
 		gpa = gva - w->linear_offset;
 	}
@@ -138,9 +144,15 @@ static inline __attribute__((always_inline)) int ukp_walk_translate(struct ukp_w
 static inline __attribute__((always_inline)) int ukp_walk_read(struct ukp_walk *w, struct ukp_frame_record *rec,
 							       __u64 gva)
 {
-	__u64 off = gva - w->page_gva;
+	__u64 off = gva - w->window_gva, left;
 	int stop;
 
+	if (off < w->window_len && w->window_len - off >= sizeof(*rec)) {
+		off &= UKP_WINDOW - 8;
+		*rec = *(struct ukp_frame_record *)(w->window + off);
+		return UKP_STOP_ROOT;
+	}
+	off = gva - w->page_gva;
 	if (off >= w->page_size) {
 		stop = ukp_translate(w, gva);
 		if (stop)
@@ -148,9 +160,18 @@ static inline __attribute__((always_inline)) int ukp_walk_read(struct ukp_walk *
 		off = gva - w->page_gva;
 	}
 	off &= 0xfff;
-	if (off <= 4096 - sizeof(*rec))
-		return ukp_read_hva(rec, sizeof(*rec), w->page_hva + off) ? UKP_STOP_NOTRESIDENT :
-									    UKP_STOP_ROOT;
+	left = 4096 - off;
+	if (left >= sizeof(*rec)) {
+		if (left > UKP_WINDOW)
+			left = UKP_WINDOW;
+		w->window_len = 0;
+		if (ukp_read_hva(w->window, left, w->page_hva + off))
+			return UKP_STOP_NOTRESIDENT;
+		w->window_gva = gva;
+		w->window_len = left;
+		*rec = *(struct ukp_frame_record *)w->window;
+		return UKP_STOP_ROOT;
+	}
 	if (ukp_read_hva(&rec->fp, sizeof(rec->fp), w->page_hva + off))
 		return UKP_STOP_NOTRESIDENT;
 	stop = ukp_translate(w, gva + 8);
@@ -203,6 +224,7 @@ static inline __attribute__((always_inline)) void ukp_walk_fp(struct ukp_walk *w
 static inline __attribute__((always_inline)) void ukp_walk_stack(struct ukp_walk *w)
 {
 	w->page_size = 0;
+	w->window_len = 0;
 	w->nr_frames = 0;
 	if (!(w->cr0 & UKP_CR0_PE)) {
 		w->stop = UKP_STOP_REALMODE;

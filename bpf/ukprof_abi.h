@@ -128,7 +128,7 @@ struct ukp_slot {
 /* Value of the vms map; key: a small number chosen by user space (__u32). */
 struct ukp_vm {
 	__u64 generation;    /* of kvm->memslots when slots were read */
-	__u64 linear_offset; /* GVA minus GPA of the image */
+	__u64 linear_offset; /* GVA minus GPA of the image: a multiple of 4096, or it is not used */
 	__u32 flags;
 	__u32 nr_slots;
 	struct ukp_slot slots[UKP_MAX_SLOTS];

@@ -229,29 +229,37 @@ static int64_t text_width(const char *s)
 	return n * FACT_LETTER;
 }
 
-/* Label and value side by side, in as many lines as they need. Return: y below the last line. */
+/*
+ * Label and value side by side, in as many lines as they need. A line is one text: the viewer, which knows
+ * the font, makes the gaps even. Return: y below the last line.
+ */
 static int64_t put_facts(struct picture *p, const struct flame_facts *f, int64_t y,
 			 bool is_measured_only)
 {
-	int64_t x = MARGIN, w;
+	int64_t x = 0, w;
 	size_t i;
 
 	for (i = 0; i < f->nr_facts; i++) {
 		w = text_width(f->facts[i].label) + text_width(f->facts[i].value) + 22 * PX;
-		if (x > MARGIN && x + w > WIDTH) {
-			x = MARGIN;
+		if (i && x + w > WIDTH) {
+			x = 0;
 			y += LINE;
 		}
 		if (!is_measured_only) {
-			sink__puts(p->sink, "<text");
-			put_attr(p->sink, "x", x);
-			put_attr(p->sink, "y", y);
-			sink__printf(p->sink, "><tspan class=\"l\">%s</tspan> ", f->facts[i].label);
+			if (!x) {
+				sink__puts(p->sink, i ? "</text>\n<text" : "<text");
+				put_attr(p->sink, "x", MARGIN);
+				put_attr(p->sink, "y", y);
+				sink__puts(p->sink, ">");
+			}
+			sink__printf(p->sink, "<tspan class=\"l\"%s>%s</tspan> ", x ? " dx=\"22\"" : "",
+				     f->facts[i].label);
 			markup__text(p->sink, f->facts[i].value);
-			sink__puts(p->sink, "</text>\n");
 		}
-		x += w;
+		x += x ? w : MARGIN + w;
 	}
+	if (!is_measured_only && f->nr_facts)
+		sink__puts(p->sink, "</text>\n");
 	return y + LINE;
 }
 

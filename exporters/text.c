@@ -22,35 +22,58 @@ struct function {
 	uint32_t name;
 };
 
-static double percent(uint64_t part, uint64_t whole)
+/* printf's %f follows the locale: a decimal comma would make another file of the same profile. */
+static unsigned int scaled(uint64_t part, uint64_t whole, unsigned int all)
 {
-	return whole ? 100.0 * part / whole : 0;
+	return whole ? (double)part / whole * all + 0.5 : 0;
 }
 
-static void print_clean(struct sink *sink, const char *str)
+static void print_percent(struct sink *sink, const char *before, uint64_t part, uint64_t whole)
+{
+	unsigned int tenths = scaled(part, whole, 1000);
+
+	sink__printf(sink, "%s%u.%u%%", before, tenths / 10, tenths % 10);
+}
+
+static void print_column(struct sink *sink, uint64_t part, uint64_t whole)
+{
+	unsigned int hundredths = scaled(part, whole, 10000);
+
+	sink__printf(sink, "%3u.%02u%%  ", hundredths / 100, hundredths % 100);
+}
+
+static int print_clean(struct sink *sink, const char *str)
 {
 	struct strbuf sb = { 0 };
+	int err;
 
 	name__clean(&sb, str, 0);
+	err = strbuf__err(&sb);
 	sink__puts(sink, strbuf__str(&sb));
 	strbuf__free(&sb);
+	return err;
 }
 
-static void print_vm(struct sink *sink, const struct snap_vm *vm)
+static int print_vm(struct sink *sink, const struct snap_vm *vm)
 {
+	int err;
+
 	sink__puts(sink, "# vm ");
-	print_clean(sink, vm->name);
+	err = print_clean(sink, vm->name);
 	sink__puts(sink, " (");
-	print_clean(sink, vm->vmm);
+	if (!err)
+		err = print_clean(sink, vm->vmm);
 	sink__printf(sink, ", PID %d, %u vCPU%s)", vm->pid, vm->nr_vcpus, vm->nr_vcpus == 1 ? "" : "s");
 	if (vm->image_path) {
 		sink__puts(sink, ": ");
-		print_clean(sink, vm->image_path);
+		if (!err)
+			err = print_clean(sink, vm->image_path);
 		sink__puts(sink, vm->verified ? ", verified" : vm->syms ? ", not verified" : ", not used");
 	} else {
 		sink__puts(sink, ": no image");
 	}
 	sink__puts(sink, "\n");
+	return err;
 }
 
 static uint64_t counter(const struct snapshot *snap, const char *label)
@@ -63,23 +86,30 @@ static uint64_t counter(const struct snapshot *snap, const char *label)
 	return 0;
 }
 
-static void print_account(struct sink *sink, const struct snapshot *snap, const struct flame_stats *st)
+static int print_account(struct sink *sink, const struct snapshot *snap, const struct flame_stats *st)
 {
 	const struct snap_info *info = snapshot__info(snap);
 	size_t i;
+	int err;
 
 	sink__puts(sink, "# event ");
-	print_clean(sink, info->event);
-	sink__printf(sink, " at %u Hz, %.1f s", info->freq_hz, info->duration_ns / 1e9);
+	err = print_clean(sink, info->event);
+	sink__printf(sink, " at %u Hz, %" PRIu64 ".%u s", info->freq_hz, info->duration_ns / 1000000000,
+		     (unsigned int)(info->duration_ns / 100000000 % 10));
 	if (info->host) {
 		sink__puts(sink, ", host kernel ");
-		print_clean(sink, info->host);
+		if (!err)
+			err = print_clean(sink, info->host);
 	}
-	sink__printf(sink, "\n# samples %" PRIu64 ": guest %.1f%%, kvm %.1f%%, vmm %.1f%%\n", st->total,
-		     percent(st->guest, st->total), percent(st->kvm, st->total), percent(st->vmm, st->total));
-	sink__printf(sink, "# stacks: complete %.1f%%, incomplete %.1f%%, without registers %.1f%%; frames without a name %.1f%%\n",
-		     percent(st->complete, st->total), percent(st->incomplete, st->total),
-		     percent(st->no_registers, st->total), percent(st->unresolved, st->frames));
+	sink__printf(sink, "\n# samples %" PRIu64, st->total);
+	print_percent(sink, ": guest ", st->guest, st->total);
+	print_percent(sink, ", kvm ", st->kvm, st->total);
+	print_percent(sink, ", vmm ", st->vmm, st->total);
+	print_percent(sink, "\n# stacks: complete ", st->complete, st->total);
+	print_percent(sink, ", incomplete ", st->incomplete, st->total);
+	print_percent(sink, ", without registers ", st->no_registers, st->total);
+	print_percent(sink, "; frames without a name ", st->unresolved, st->frames);
+	sink__puts(sink, "\n");
 	sink__printf(sink, "# interrupts %" PRIu64 " = stored %" PRIu64 " + dropped %" PRIu64 "\n",
 		     counter(snap, "fired"), counter(snap, "stored"),
 		     counter(snap, "ring_full") + counter(snap, "no_vcpu") + counter(snap, "no_scratch"));
@@ -87,6 +117,7 @@ static void print_account(struct sink *sink, const struct snapshot *snap, const 
 	for (i = 0; i < snapshot__nr_counters(snap); i++)
 		sink__printf(sink, " %s %" PRIu64, snapshot__counter(snap, i)->label, snapshot__counter(snap, i)->value);
 	sink__puts(sink, "\n");
+	return err;
 }
 
 static int by_self(const void *pa, const void *pb)
@@ -127,9 +158,11 @@ static int print_functions(struct sink *sink, const struct flame_tree *t)
 	}
 	qsort(functions, nr_names, sizeof(*functions), by_self);
 	sink__puts(sink, "\n   self    total  function\n");
-	for (i = 0; i < nr_names && i < MAX_FUNCTIONS && functions[i].total; i++)
-		sink__printf(sink, "%6.2f%%  %6.2f%%  %s\n", percent(functions[i].self, all),
-			     percent(functions[i].total, all), flame_tree__name(t, functions[i].name));
+	for (i = 0; i < nr_names && i < MAX_FUNCTIONS && functions[i].total; i++) {
+		print_column(sink, functions[i].self, all);
+		print_column(sink, functions[i].total, all);
+		sink__printf(sink, "%s\n", flame_tree__name(t, functions[i].name));
+	}
 	free(functions);
 	return 0;
 }
@@ -172,7 +205,8 @@ static int print_stacks(struct sink *sink, const struct flame_tree *t)
 		n = flame_tree__node(t, order[i]);
 		if (!n->self)
 			break;
-		sink__printf(sink, "%6.2f%%  %" PRIu64 " samples\n", percent(n->self, all), n->self);
+		print_column(sink, n->self, all);
+		sink__printf(sink, "%" PRIu64 " sample%s\n", n->self, n->self == 1 ? "" : "s");
 		print_path(sink, t, order[i]);
 	}
 	free(order);
@@ -189,14 +223,15 @@ static int write_text(const struct snapshot *snap, const struct export_opts *opt
 	err = flame_tree__new(&t, snap, 0);
 	if (err)
 		return err;
-	for (i = 0; i < snapshot__nr_vms(snap); i++)
-		print_vm(sink, snapshot__vm(snap, i));
-	print_account(sink, snap, flame_tree__stats(t));
-	if (flame_tree__stats(t)->total) {
+	for (i = 0; i < snapshot__nr_vms(snap) && !err; i++)
+		err = print_vm(sink, snapshot__vm(snap, i));
+	if (!err)
+		err = print_account(sink, snap, flame_tree__stats(t));
+	if (!err && flame_tree__stats(t)->total) {
 		err = print_functions(sink, t);
 		if (!err)
 			err = print_stacks(sink, t);
-	} else {
+	} else if (!err) {
 		sink__puts(sink, "\nno samples: the guest did not run while it was recorded\n");
 	}
 	flame_tree__free(t);

@@ -8,8 +8,8 @@
 
 #define PAGE 4096ULL
 /*
- * A probe agrees when this many bytes from RIP on are the image's (or all, at the end of the text).
- * Ahead of RIP may stand another function's padding or data, so only code that ran is compared.
+ * A probe agrees when this many bytes are the image's: from RIP on, for what ran is code, and where the
+ * probe or the text ends before, as many more from before RIP. A few bytes would agree by chance.
  */
 #define MIN_MATCH 32
 /*
@@ -23,6 +23,7 @@ struct likeness {
 	size_t len;   /* bytes compared; 0 if the image has no code there */
 	size_t first; /* index of the first that differs, or len */
 	size_t same;
+	uint64_t differs_at; /* GVA of that first byte */
 };
 
 /* How all probes compare under one bias. */
@@ -33,30 +34,36 @@ struct verdict {
 	uint64_t differs_at;
 };
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void compare(const struct image *img, const struct locate_probe *p, uint64_t bias, struct likeness *out)
 {
-	size_t skip = p->rip - p->gva, len = p->len - skip, i, n;
+	uint64_t skip = p->rip - p->gva, addr = p->rip - bias, off, before, behind;
 	const struct image_text *text;
-	uint64_t addr = p->rip - bias;
 	const uint8_t *a, *b;
+	size_t i, n;
 
 	memset(out, 0, sizeof(*out));
 	for (i = 0; i < image__nr_texts(img); i++) {
 		text = image__text(img, i);
-		if (addr - text->addr >= text->len)
+		off = addr - text->addr;
+		if (off >= text->len)
 			continue;
-		if (len > text->len - (addr - text->addr))
-			len = text->len - (addr - text->addr);
-		if (len > MIN_MATCH)
-			len = MIN_MATCH;
-		a = text->bytes + (addr - text->addr);
-		b = p->bytes + skip;
-		out->len = out->first = len;
-		for (n = 0; n < len; n++) {
+		behind = smaller(smaller(p->len - skip, text->len - off), MIN_MATCH);
+		before = smaller(smaller(skip, off), MIN_MATCH - behind);
+		a = text->bytes + off - before;
+		b = p->bytes + skip - before;
+		out->len = out->first = before + behind;
+		out->differs_at = p->rip - before;
+		for (n = 0; n < out->len; n++) {
 			out->same += a[n] == b[n];
-			if (a[n] != b[n] && out->first == len)
+			if (a[n] != b[n] && out->first == out->len)
 				out->first = n;
 		}
+		out->differs_at += out->first;
 		return;
 	}
 }
@@ -77,7 +84,7 @@ static void judge(const struct image *img, const struct locate_probe *probes, si
 			continue;
 		}
 		if (!v->patched && !v->against)
-			v->differs_at = probes[i].rip + l.first;
+			v->differs_at = l.differs_at;
 		if (SAME_CODE(l.same, l.len))
 			v->patched++;
 		else
@@ -93,6 +100,7 @@ static bool is_proof(const struct verdict *v)
 struct best {
 	uint64_t bias;
 	size_t good;
+	bool is_linked; /* the linked address: it wins among equals */
 	bool tie;
 };
 
@@ -102,7 +110,7 @@ static void consider(struct best *best, uint64_t bias, const struct verdict *v)
 		return;
 	if (v->good > best->good)
 		*best = (struct best){ .bias = bias, .good = v->good };
-	else if (v->good == best->good && bias != best->bias)
+	else if (v->good == best->good && bias != best->bias && !best->is_linked)
 		best->tie = true;
 }
 
@@ -144,12 +152,13 @@ enum locate_result locate__find(const struct image *img, const struct locate_pro
 		return LOCATE_NO_PROBES;
 
 	judge(img, probes, nr, 0, &linked);
-	if (!image__is_pic(img) && is_proof(&linked)) {
-		info->nr_matching = linked.good;
-		return LOCATE_FOUND;
+	if (!image__is_pic(img)) {
+		consider(&best, 0, &linked);
+		best.is_linked = best.good;
 	}
-	for (i = 0; i < nr; i++)
-		try_pages(img, probes, nr, &probes[i], &best);
+	if (best.good < nr)
+		for (i = 0; i < nr; i++)
+			try_pages(img, probes, nr, &probes[i], &best);
 	if (best.good && !best.tie) {
 		info->bias = best.bias;
 		info->nr_matching = best.good;

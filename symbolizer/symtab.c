@@ -9,6 +9,9 @@
 
 #include "image.h"
 
+/* Names may share their bytes in the file, but not here: a small file must not fill our memory. */
+#define MAX_NAMES_LEN (256u << 20)
+
 struct range {
 	uint64_t start;
 	uint64_t end;
@@ -66,7 +69,7 @@ static int visit_sym(void *ctx, const struct image_sym *sym)
 	struct raw *raw;
 	int bind;
 
-	if (st->names_len + len > UINT32_MAX)
+	if (st->names_len + len > MAX_NAMES_LEN)
 		return -EBADMSG;
 	if (grow((void **)&st->names, &st->names_cap, st->names_len + len, 1) ||
 	    grow((void **)&b->raws, &b->cap, b->nr + 1, sizeof(*b->raws)))
@@ -110,6 +113,23 @@ static int add_range(struct symtab *st, const struct raw *raw, uint64_t start, u
 }
 
 /*
+ * Another name at the address of the symbols opened last. The first of the sorted ones is the better and stays
+ * on top; what a longer one covers beyond it is still the longer one's, so that goes below.
+ */
+static void open_alias(struct raw **open, size_t *nr_open, struct raw *raw)
+{
+	size_t k = *nr_open;
+
+	while (k && open[k - 1]->start == raw->start)
+		k--;
+	if (!raw->sized || raw->end <= open[k]->end)
+		return;
+	memmove(open + k + 1, open + k, (*nr_open - k) * sizeof(*open));
+	open[k] = raw;
+	(*nr_open)++;
+}
+
+/*
  * Sweep over the sorted symbols with a stack of those that are open: the innermost open one owns an
  * address. Sized symbols may nest (assembly entry points inside a function); unsized ones reach only to
  * the next symbol and never cover an open sized one.
@@ -135,9 +155,10 @@ static int sweep(struct builder *b)
 		}
 		if (err || !raw)
 			break;
-		/* A second name at the same address: the first of the sorted ones is the better. */
-		if (i && b->raws[i - 1].start == raw->start)
+		if (nr_open && open[nr_open - 1]->start == raw->start) {
+			open_alias(open, &nr_open, raw);
 			continue;
+		}
 		if (nr_open && !raw->sized && open[nr_open - 1]->sized)
 			continue;
 		if (nr_open) {

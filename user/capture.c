@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #define VERSION	      1
 #define MAX_CHUNK     (1u << 20)
 #define MAX_KEYS      64
+/* Linux lets no argument be longer; a VM has four such strings, which leaves half a chunk for the rest. */
+#define MAX_VALUE     ((1u << 17) - 1)
 #define WRITE_BUFFER  (256 << 10)
 
 enum chunk_kind {
@@ -84,6 +87,7 @@ int capture_writer__new(struct capture_writer **out, int fd)
 
 int capture_writer__flush(struct capture_writer *w)
 {
+	struct pollfd pfd = { .fd = w->fd, .events = POLLOUT };
 	size_t done = 0;
 	ssize_t n;
 
@@ -95,6 +99,8 @@ int capture_writer__flush(struct capture_writer *w)
 		n = write(w->fd, w->buf + done, w->len - done);
 		if (n >= 0)
 			done += n;
+		else if (errno == EAGAIN) /* a pipe that someone else made non-blocking */
+			poll(&pfd, 1, -1);
 		else if (errno != EINTR)
 			w->err = -errno;
 	}
@@ -136,11 +142,11 @@ static void kv_str(struct capture_writer *w, const char *key, const char *value)
 
 	if (!value)
 		return;
-	/* A chunk has room for any command line; a longer value is cut like a too long name. */
-	len = strlen(key) + 1 + strlen(value) + 1;
-	if (len > MAX_CHUNK - w->kv_len)
+	len = strnlen(value, MAX_VALUE);
+	/* The chunks that this file makes have room for all of their keys. */
+	if (strlen(key) + 1 + len + 1 > MAX_CHUNK - w->kv_len)
 		return;
-	w->kv_len += sprintf(w->kv + w->kv_len, "%s=%s", key, value) + 1;
+	w->kv_len += sprintf(w->kv + w->kv_len, "%s=%.*s", key, (int)len, value) + 1;
 }
 
 static void kv_uint(struct capture_writer *w, const char *key, uint64_t value)

@@ -132,7 +132,7 @@ static void check_programs(struct check *c)
 	log__set_level(LOG_LEVEL_INFO);
 	loader__free(l);
 	item(c, "BPF programs", err ? MARK_MISSING : MARK_OK, err ? strerror(-err) : "load on this kernel",
-	     "see the items above; 'ukprof -v -v record' shows the kernel's own words");
+	     "see the items above; 'ukprof record -v -v' shows the kernel's own words");
 }
 
 static int try_event(__u32 type, __u64 config)

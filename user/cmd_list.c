@@ -51,7 +51,7 @@ static const struct argp argp = {
 	.parser = parse_opt,
 	.doc = "Show the KVM guests of this host, whatever VMM runs them.\v"
 	       "Examples:\n"
-	       "  ukprof list                 table; SYMBOLS says whether functions can be named, or why not\n"
+	       "  ukprof list                 SYMBOLS: can functions be named, or why not\n"
 	       "  ukprof list --json | jq .   for scripts",
 	.children = cli_common,
 };
@@ -176,12 +176,21 @@ static void print_cell(const char *str, int width)
 	struct strbuf sb = { 0 };
 
 	name__clean(&sb, str ? str : "-", 0);
-	printf("%-*s", width, strbuf__str(&sb));
+	printf("%-*s  ", width, strbuf__str(&sb));
 	strbuf__free(&sb);
 }
 
+static int wider(int width, const char *s)
+{
+	int len = s ? strlen(s) : 1;
+
+	return len > width ? len : width;
+}
+
+/* Columns are as wide as what is in them, so that long paths do not push others aside. */
 static void print_table(const struct rows *rows)
 {
+	int name = strlen("NAME"), vmm = strlen("VMM"), image = strlen("IMAGE");
 	const struct row *r;
 	char mem[32];
 	size_t i;
@@ -190,7 +199,14 @@ static void print_table(const struct rows *rows)
 		printf("no VM runs under KVM on this host\n");
 		return;
 	}
-	printf("%8s  %-20s %-20s %5s %8s  %-32s %s\n", "PID", "NAME", "VMM", "VCPUS", "MEMORY", "IMAGE", "SYMBOLS");
+	for (i = 0; i < rows->nr; i++) {
+		r = &rows->rows[i];
+		name = wider(name, r->name);
+		vmm = wider(vmm, r->vmm);
+		image = wider(image, r->image);
+	}
+	printf("%8s  %-*s  %-*s  %5s  %8s  %-*s  %s\n", "PID", name, "NAME", vmm, "VMM", "VCPUS", "MEMORY", image, "IMAGE",
+	       "SYMBOLS");
 	for (i = 0; i < rows->nr; i++) {
 		r = &rows->rows[i];
 		if (r->mem_bytes)
@@ -198,12 +214,10 @@ static void print_table(const struct rows *rows)
 		else
 			snprintf(mem, sizeof(mem), "-");
 		printf("%8d  ", r->pid);
-		print_cell(r->name, 20);
-		printf(" ");
-		print_cell(r->vmm, 20);
-		printf(" %5zu %8s  ", r->nr_vcpus, mem);
-		print_cell(r->image, 32);
-		printf(" ");
+		print_cell(r->name, name);
+		print_cell(r->vmm, vmm);
+		printf("%5zu  %8s  ", r->nr_vcpus, mem);
+		print_cell(r->image, image);
 		print_cell(r->symbols, 0);
 		printf("\n");
 	}

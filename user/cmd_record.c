@@ -122,9 +122,9 @@ static const struct argp argp = {
 	.parser = parse_opt,
 	.doc = "Sample the guest's call stacks of a running VM.\v"
 	       "Examples:\n"
-	       "  ukprof record -p 4242 -d 10s -o web.html       flame graph of ten seconds\n"
-	       "  ukprof record -p 4242 -s app.dbg -o web.pb.gz  with symbols from app.dbg, for pprof\n"
-	       "  ukprof record --vm web -o web.ukp              capture; 'ukprof report' names it later",
+	       "  ukprof record -p 4242 -d 10s -o web.html       ten seconds as a flame graph\n"
+	       "  ukprof record -p 4242 -s app.dbg -o web.pb.gz  named by app.dbg, for pprof\n"
+	       "  ukprof record --vm web -o web.ukp              for 'ukprof report', later",
 	.children = cli_common,
 };
 

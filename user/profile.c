@@ -5,6 +5,13 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+
+/*
+ * A million stacks of 127 frames would be a gigabyte. Honest stacks are short on average; a guest that makes
+ * up long ones meets this limit first.
+ */
+#define MEAN_FRAMES 24
 
 /* A stack; its frames stand in the arena, so a sample of a known stack allocates nothing. */
 struct node {
@@ -24,12 +31,14 @@ struct profile {
 	size_t nr;
 	size_t cap;
 	size_t max;
+	size_t max_frames; /* of all stacks together */
 	uint32_t *index; /* node number + 1, open addressing; 0 is free */
 	size_t index_size;
 	uint64_t *arena;
 	size_t arena_len;
 	size_t arena_cap;
 	uint64_t nr_overflow;
+	uint64_t hash_key; /* odd */
 };
 
 int profile__new(struct profile **out, size_t max_stacks)
@@ -40,6 +49,11 @@ int profile__new(struct profile **out, size_t max_stacks)
 	if (!p)
 		return -ENOMEM;
 	p->max = max_stacks;
+	p->max_frames = max_stacks * MEAN_FRAMES > UKP_MAX_FRAMES ? max_stacks * MEAN_FRAMES : UKP_MAX_FRAMES;
+	/* Without it hashing works as well, but guests could choose stacks that all fall into one slot. */
+	if (getrandom(&p->hash_key, sizeof(p->hash_key), GRND_NONBLOCK) < 0)
+		p->hash_key = (uintptr_t)p * 0x9e3779b97f4a7c15ULL;
+	p->hash_key |= 1;
 	*out = p;
 	return 0;
 }
@@ -54,21 +68,21 @@ void profile__free(struct profile *p)
 	free(p);
 }
 
-static uint64_t mix(uint64_t h, uint64_t v)
+static uint64_t mix(uint64_t key, uint64_t h, uint64_t v)
 {
-	h ^= v;
-	h *= 0x9e3779b97f4a7c15ULL;
-	return h ^ (h >> 29);
+	unsigned __int128 product = (unsigned __int128)(h ^ v) * key;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint64_t hash_sample(const struct ukp_sample *s, uint16_t nr_frames)
+static uint64_t hash_sample(const struct profile *p, const struct ukp_sample *s, uint16_t nr_frames)
 {
-	uint64_t h = mix(0, (uint64_t)s->hdr.vm << 32 | s->hdr.vcpu);
+	uint64_t h = mix(p->hash_key, 0x9e3779b97f4a7c15ULL, (uint64_t)s->hdr.vm << 32 | s->hdr.vcpu);
 	uint16_t i;
 
-	h = mix(h, (uint64_t)s->place << 24 | (uint64_t)s->stop << 16 | nr_frames);
+	h = mix(p->hash_key, h, (uint64_t)s->place << 24 | (uint64_t)s->stop << 16 | nr_frames);
 	for (i = 0; i < nr_frames; i++)
-		h = mix(h, s->frames[i]);
+		h = mix(p->hash_key, h, s->frames[i]);
 	return h;
 }
 
@@ -76,7 +90,7 @@ static bool same(const struct profile *p, const struct node *n, const struct ukp
 {
 	return n->vm == s->hdr.vm && n->vcpu == s->hdr.vcpu && n->place == s->place && n->stop == s->stop &&
 	       n->nr_frames == nr_frames &&
-	       !memcmp(p->arena + n->frames, s->frames, nr_frames * sizeof(*s->frames));
+	       (!nr_frames || !memcmp(p->arena + n->frames, s->frames, nr_frames * sizeof(*s->frames)));
 }
 
 static int grow(struct profile *p, uint16_t nr_frames)
@@ -141,13 +155,13 @@ int profile__add(struct profile *p, const struct ukp_sample *s)
 
 	if (grow(p, nr_frames))
 		return -ENOMEM;
-	hash = hash_sample(s, nr_frames);
+	hash = hash_sample(p, s, nr_frames);
 	n = find(p, s, nr_frames, hash, &slot);
-	if (!n && p->nr >= p->max) {
+	if (!n && (p->nr >= p->max || p->arena_len + nr_frames > p->max_frames)) {
 		/* Full: the sample stays in the totals, its frames are given up. */
 		p->nr_overflow++;
 		nr_frames = 0;
-		hash = hash_sample(s, 0);
+		hash = hash_sample(p, s, 0);
 		n = find(p, s, 0, hash, &slot);
 	}
 	if (!n) {
@@ -161,7 +175,8 @@ int profile__add(struct profile *p, const struct ukp_sample *s)
 			.place = s->place,
 			.stop = s->stop,
 		};
-		memcpy(p->arena + p->arena_len, s->frames, nr_frames * sizeof(*s->frames));
+		if (nr_frames) /* without any there may be no arena yet */
+			memcpy(p->arena + p->arena_len, s->frames, nr_frames * sizeof(*s->frames));
 		p->arena_len += nr_frames;
 		p->index[slot] = p->nr;
 	}

@@ -6,8 +6,8 @@
  * profile - stacks and how often each was seen: what thousands of samples are folded into.
  *
  * Memory grows with the number of different stacks and not with time; a guest that makes up addresses
- * meets the limit on stacks, and what is over it is counted under the VM with no frames (so totals stay
- * right) and in nr_overflow.
+ * meets the limit on stacks or on their frames, and what is over it is counted under the VM with no frames
+ * (so totals stay right) and in nr_overflow.
  *
  * Threads: the collector thread.
  */
@@ -32,7 +32,7 @@ struct profile_stack {
 	const uint64_t *frames; /* borrowed from the profile */
 };
 
-/** profile__new() - @max_stacks: different stacks that are kept. Return: 0 or -ENOMEM. */
+/** profile__new() - @max_stacks: different stacks that are kept, with 24 frames each on average. Return: 0 or -ENOMEM. */
 int profile__new(struct profile **out, size_t max_stacks);
 void profile__free(struct profile *p); /* accepts NULL */
 

@@ -84,16 +84,20 @@ int recording__capture_err(const struct recording *r)
 
 int recording__begin(struct recording *r, const struct recording_info *info)
 {
+	int err;
+
 	free(r->version);
 	free(r->host);
 	free(r->event);
+	err = copy_str(&r->version, info->version) | copy_str(&r->host, info->host) |
+	      copy_str(&r->event, info->event);
+	/* Also on error, for the caller's strings are only borrowed. */
 	r->info = *info;
-	if (copy_str(&r->version, info->version) | copy_str(&r->host, info->host) |
-	    copy_str(&r->event, info->event))
-		return -ENOMEM;
 	r->info.version = r->version;
 	r->info.host = r->host;
 	r->info.event = r->event;
+	if (err)
+		return -ENOMEM;
 	r->last_ts_ns = info->start_mono_ns;
 	return r->capture ? capture_writer__begin(r->capture, info) : 0;
 }

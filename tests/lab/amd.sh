@@ -4,7 +4,8 @@
 #
 # The machine's own / is the lab's root file system, read-only over 9p under an overlay in memory:
 # nothing is packed or installed, whatever CMD needs is where it always is. A second 9p share
-# carries the job in and status and results out.
+# carries the job in and status and results out. Root in the lab reads files as the user who
+# started it.
 # shellcheck shell=bash disable=SC2154
 
 lab_boot_limit=180

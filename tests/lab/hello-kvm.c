@@ -18,18 +18,18 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#define CODE_GPA 0x1000
+#define CODE_GPA  0x1000
 #define PORT_STEP 0x10
-#define PORT_END 0x11
-#define FLAGS_IF 0x202
+#define PORT_END  0x11
+#define FLAGS_IF  0x202
 
 /* ioctl that ends the program with its own name when it fails. */
-#define must(fd, what, arg)                                                                        \
-	({                                                                                         \
-		int ret_ = ioctl(fd, what, arg);                                                   \
-		if (ret_ < 0)                                                                      \
-			err(2, #what);                                                             \
-		ret_;                                                                              \
+#define must(fd, what, arg)                      \
+	({                                       \
+		int ret_ = ioctl(fd, what, arg); \
+		if (ret_ < 0)                    \
+			err(2, #what);           \
+		ret_;                            \
 	})
 
 int main(int argc, char **argv)
@@ -38,7 +38,7 @@ int main(int argc, char **argv)
 		errx(2, "usage: hello-kvm OUTS HALTS (1 to 65535 each)");
 	unsigned outs = strtoul(argv[1], NULL, 10), halts = strtoul(argv[2], NULL, 10);
 	const unsigned char code[] = {
-		0xb9, outs & 0xff, outs >> 8,   /*    mov $outs, %cx  */
+		0xb9, outs & 0xff,  outs >> 8,  /*    mov $outs, %cx  */
 		0xe6, PORT_STEP,                /* 1: out %al, $0x10  */
 		0xe2, 0xfc,                     /*    loop 1b         */
 		0xb9, halts & 0xff, halts >> 8, /*    mov $halts, %cx */
@@ -54,8 +54,8 @@ int main(int argc, char **argv)
 	int vm = must(kvm, KVM_CREATE_VM, 0);
 	must(vm, KVM_SET_TSS_ADDR, 0xfffbd000ul);
 
-	unsigned char *ram = mmap(NULL, 0x10000, PROT_READ | PROT_WRITE,
-				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned char *ram =
+		mmap(NULL, 0x10000, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (ram == MAP_FAILED)
 		err(2, "mmap");
 	memcpy(ram + CODE_GPA, code, sizeof(code));

@@ -32,7 +32,8 @@ static void format_follows_the_file_ending(void **state)
 	assert_path("web.svg", &exporter_svg);
 	assert_path("web.html", &exporter_html);
 	assert_path("web.folded.htm", &exporter_html);
-	assert_path("web.txt", NULL);
+	assert_path("web.txt", &exporter_text);
+	assert_path("web.text", NULL);
 	assert_path("web.gz", NULL);
 	assert_path("folded", NULL);
 	assert_path("", NULL);

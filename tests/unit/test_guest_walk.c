@@ -1,0 +1,761 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* The walk of a guest's stack, as BPF runs it, over byte arrays that play the guest's memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <linux/types.h>
+
+#include "ukprof_abi.h"
+
+#define RAM_SIZE (16ull << 20)
+#define HVA_BASE 0x7f0000000000ull
+#define ROOT	 0x1000ull  /* guest-physical address of the top page table */
+#define STACK_PA 0x200000ull
+#define STACK_VA 0x400000ull
+
+static uint8_t *ram;
+static unsigned int nr_reads;
+static uint64_t unreadable; /* HVA of a page that is not resident; 0: all are */
+
+static int ukp_read_hva(void *dst, __u32 len, __u64 hva)
+{
+	nr_reads++;
+	/* A read that leaves the guest's memory would be one of the VMM's own. */
+	assert_true(hva >= HVA_BASE && hva - HVA_BASE <= RAM_SIZE - len);
+	/* BPF reads across a page end of the VMM as well, but pages of the guest need not be neighbours. */
+	assert_true((hva & 4095) + len <= 4096);
+	if (unreadable && (hva & ~4095ull) == unreadable)
+		return -14;
+	memcpy(dst, ram + (hva - HVA_BASE), len);
+	return 0;
+}
+
+struct ukp_walk;
+static int ukp_translate(struct ukp_walk *w, __u64 gva);
+
+#include "guest_walk.h"
+
+static int ukp_translate(struct ukp_walk *w, __u64 gva)
+{
+	return ukp_walk_translate(w, gva);
+}
+
+#define P  UKP_PTE_PRESENT
+#define PS UKP_PTE_LARGE
+
+/* One frame costs a read of its record, or two halves and up to two translations. */
+#define MAX_READS (UKP_MAX_FRAMES * (2 + 2 * 5))
+
+static struct ukp_walk w;
+static uint64_t next_table;
+
+static void put64(uint64_t gpa, uint64_t value)
+{
+	assert_true(gpa <= RAM_SIZE - 8);
+	memcpy(ram + gpa, &value, 8);
+}
+
+static uint64_t get64(uint64_t gpa)
+{
+	uint64_t value;
+
+	memcpy(&value, ram + gpa, 8);
+	return value;
+}
+
+/* Map a page of 4 KiB (level 1), 2 MiB (2) or 1 GiB (3). Return: where its entry stands. */
+static uint64_t map(uint64_t gva, uint64_t gpa, int level)
+{
+	uint64_t table = w.cr3 & UKP_PTE_ADDR, at;
+	int l = w.cr4 & UKP_CR4_LA57 ? 5 : 4;
+
+	for (;; l--) {
+		at = table + ((gva >> (12 + 9 * (l - 1))) & 511) * 8;
+		if (l == level)
+			break;
+		if (!(get64(at) & P)) {
+			put64(at, next_table | P | 2);
+			next_table += 4096;
+		}
+		table = get64(at) & UKP_PTE_ADDR;
+	}
+	put64(at, gpa | P | 2 | (level > 1 ? PS : 0));
+	return at;
+}
+
+static void add_slot(uint64_t gpa, uint64_t size, uint64_t hva)
+{
+	w.slots[w.nr_slots++] = (struct ukp_slot){ gpa, size, hva };
+}
+
+static void reset_ram(void)
+{
+	memset(ram, 0, RAM_SIZE);
+	memset(&w, 0, sizeof(w));
+	w.cr0 = UKP_CR0_PE | UKP_CR0_PG;
+	w.efer = UKP_EFER_LMA;
+	w.cr3 = ROOT | 0x18; /* cache bits are no part of the address */
+	w.rip = 0x100010;
+	next_table = 0x10000;
+	unreadable = 0;
+	nr_reads = 0;
+}
+
+/* 64-bit mode, one slot with all memory, the stack's 64 KiB mapped by small pages. */
+static int reset(void **state)
+{
+	uint64_t off;
+
+	(void)state;
+	reset_ram();
+	add_slot(0, RAM_SIZE, HVA_BASE);
+	for (off = 0; off < 0x10000; off += 4096)
+		map(STACK_VA + off, STACK_PA + off, 1);
+	w.rbp = STACK_VA;
+	return 0;
+}
+
+/* A frame record in the stack's pages. */
+static void frame(uint64_t gva, uint64_t fp, uint64_t ret)
+{
+	put64(gva - STACK_VA + STACK_PA, fp);
+	put64(gva - STACK_VA + STACK_PA + 8, ret);
+}
+
+/* @nr records from STACK_VA on, 16 bytes apart; return addresses 0x1000 + i; the last one's caller is @end. */
+static void chain(unsigned int nr, uint64_t end)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		frame(STACK_VA + 16 * i, i + 1 < nr ? STACK_VA + 16 * (i + 1) : end, 0x1000 + i);
+}
+
+static void walk(void)
+{
+	memset(w.frames, 0xa5, sizeof(w.frames));
+	w.stop = UKP_STOP_MAX;
+	nr_reads = 0;
+	ukp_walk_stack(&w);
+	assert_true(nr_reads <= MAX_READS);
+	assert_true(w.nr_frames <= UKP_MAX_FRAMES);
+}
+
+/* @nr frames: RIP and the chain's return addresses. */
+static void assert_walk(enum ukp_stop stop, unsigned int nr)
+{
+	unsigned int i;
+
+	walk();
+	assert_int_equal(w.stop, stop);
+	assert_int_equal(w.nr_frames, nr);
+	if (nr)
+		assert_int_equal(w.frames[0], w.rip);
+	for (i = 1; i < nr; i++)
+		assert_int_equal(w.frames[i], 0x1000 + i - 1);
+	/* Nothing is written behind the frames. */
+	assert_int_equal(w.frames[UKP_MAX_FRAMES], 0xa5a5a5a5a5a5a5a5);
+}
+
+/* --- the chain of frame pointers --- */
+
+static void three_frames(void **state)
+{
+	(void)state;
+	chain(3, 0);
+	assert_walk(UKP_STOP_ROOT, 4);
+	/* One translation for the page, one read for the piece of the stack that has them all. */
+	assert_int_equal(nr_reads, 4 + 1);
+}
+
+static void frame_pointer_0_is_the_root(void **state)
+{
+	(void)state;
+	w.rbp = 0;
+	assert_walk(UKP_STOP_ROOT, 1);
+	assert_int_equal(nr_reads, 0);
+}
+
+static void return_address_0_is_the_root(void **state)
+{
+	(void)state;
+	chain(3, STACK_VA + 48);
+	frame(STACK_VA + 48, STACK_VA + 64, 0);
+	frame(STACK_VA + 64, 0, 0x1234);
+	assert_walk(UKP_STOP_ROOT, 4);
+}
+
+static void bad_frame_pointers_are_not_followed(void **state)
+{
+	static const uint64_t bad[] = {
+		STACK_VA + 1, STACK_VA + 4, 7, 0x800000000000, 0xffff7ffffffffff8, 0x123456789abcdef0,
+		0xfffffffffffffff8, 0xfffffffffffffff0, UINT64_MAX,
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		w.rbp = bad[i];
+		/* The record of the last whole 16 bytes does not wrap; there is no page either. */
+		assert_walk(bad[i] == 0xfffffffffffffff0 ? UKP_STOP_UNMAPPED : UKP_STOP_BADFP, 1);
+		w.rbp = STACK_VA;
+		chain(2, bad[i]);
+		if (bad[i] <= STACK_VA + 16)
+			assert_walk(UKP_STOP_BACKWARDS, 3);
+		else
+			assert_walk(bad[i] == 0xfffffffffffffff0 ? UKP_STOP_UNMAPPED : UKP_STOP_BADFP, 3);
+	}
+}
+
+static void canonical_depends_on_the_paging_mode(void **state)
+{
+	(void)state;
+	w.rbp = 0x00ff000000000000;
+	assert_walk(UKP_STOP_BADFP, 1);
+	w.cr4 = UKP_CR4_LA57;
+	assert_walk(UKP_STOP_UNMAPPED, 1);
+	w.rbp = 0x0100000000000000;
+	assert_walk(UKP_STOP_BADFP, 1);
+}
+
+static void the_last_record_of_the_address_space_is_read(void **state)
+{
+	(void)state;
+	map(0xfffffffffffff000, STACK_PA, 1);
+	put64(STACK_PA + 4080, 0);
+	put64(STACK_PA + 4088, 0x1000);
+	w.rbp = 0xfffffffffffffff0;
+	assert_walk(UKP_STOP_ROOT, 2);
+}
+
+static void loops_end(void **state)
+{
+	(void)state;
+	frame(STACK_VA, STACK_VA, 0x1000);
+	assert_walk(UKP_STOP_BACKWARDS, 2);
+
+	frame(STACK_VA, STACK_VA + 32, 0x1000);
+	frame(STACK_VA + 32, STACK_VA, 0x1001);
+	assert_walk(UKP_STOP_BACKWARDS, 3);
+
+	w.rbp = STACK_VA + 32;
+	frame(STACK_VA + 32, STACK_VA + 16, 0x1000);
+	assert_walk(UKP_STOP_BACKWARDS, 2);
+}
+
+/* 127 frames are kept, the leaf included: 126 records make a complete stack of 127. */
+static void depth_is_exact(void **state)
+{
+	(void)state;
+	chain(125, 0);
+	assert_walk(UKP_STOP_ROOT, 126);
+	chain(126, 0);
+	assert_walk(UKP_STOP_ROOT, 127);
+	chain(127, 0);
+	assert_walk(UKP_STOP_DEPTH, 127);
+	chain(128, 0);
+	assert_walk(UKP_STOP_DEPTH, 127);
+	chain(4096, 0);
+	assert_walk(UKP_STOP_DEPTH, 127);
+}
+
+static void a_million_frames_cost_as_much_as_127(void **state)
+{
+	uint64_t i;
+
+	(void)state;
+	reset_ram();
+	add_slot(0, RAM_SIZE, HVA_BASE);
+	/* 16 bytes each do not fit the arena: the last page of the chain is mapped over and over. */
+	for (i = 0; i < 1000000 * 16; i += 4096)
+		map(STACK_VA + i, STACK_PA, 1);
+	for (i = 0; i < 256; i++)
+		put64(STACK_PA + 16 * i + 8, 0x1000 + i);
+	for (i = 0; i < 256; i++)
+		put64(STACK_PA + 16 * i, STACK_VA + 16 * (i + 1));
+	w.rbp = STACK_VA;
+	assert_walk(UKP_STOP_DEPTH, 127);
+	assert_true(nr_reads <= 127 + 4);
+}
+
+/* The dearest stack there is: every record straddles two pages, all of them far apart. */
+static void reads_stay_bounded(void **state)
+{
+	uint64_t i, va;
+
+	(void)state;
+	reset_ram();
+	w.cr4 = UKP_CR4_LA57;
+	add_slot(0, RAM_SIZE, HVA_BASE);
+	for (i = 0; i < 200; i++) {
+		va = STACK_VA + 0x200000 * i;
+		map(va, STACK_PA + 0x2000 * i, 1);
+		map(va + 4096, STACK_PA + 0x2000 * i + 4096, 1);
+		put64(STACK_PA + 0x2000 * i + 4088, va + 0x200000 + 4088);
+		put64(STACK_PA + 0x2000 * i + 4096, 0x1000 + i);
+	}
+	w.rbp = STACK_VA + 4088;
+	assert_walk(UKP_STOP_DEPTH, 127);
+	assert_int_equal(nr_reads, 126 * 12);
+}
+
+/* --- modes --- */
+
+static void real_mode_has_no_frame(void **state)
+{
+	(void)state;
+	chain(3, 0);
+	w.cr0 = 0;
+	assert_walk(UKP_STOP_REALMODE, 0);
+	assert_int_equal(nr_reads, 0);
+}
+
+static void legacy_modes_have_the_leaf(void **state)
+{
+	(void)state;
+	chain(3, 0);
+	w.cr0 = UKP_CR0_PE;
+	assert_walk(UKP_STOP_LEGACY, 1);
+	w.cr0 = UKP_CR0_PE | UKP_CR0_PG;
+	w.efer = 0x100; /* LME without LMA: long mode is not active yet */
+	assert_walk(UKP_STOP_LEGACY, 1);
+	assert_int_equal(nr_reads, 0);
+}
+
+/* Another sample's walk leaves its page behind; page tables may have changed since. */
+static void a_walk_forgets_the_former_one(void **state)
+{
+	uint64_t pte;
+
+	(void)state;
+	chain(3, 0);
+	assert_walk(UKP_STOP_ROOT, 4);
+	pte = map(STACK_VA, STACK_PA, 1);
+	put64(pte, 0);
+	assert_walk(UKP_STOP_UNMAPPED, 1);
+}
+
+/* --- page tables --- */
+
+static void every_page_size_translates(void **state)
+{
+	static const uint64_t base[] = { 0, 0x401000, 0x400000, 0x40000000 };
+	int level, levels;
+
+	(void)state;
+	for (levels = 4; levels <= 5; levels++) {
+		for (level = 1; level <= 3; level++) {
+			reset_ram();
+			w.cr4 = levels == 5 ? UKP_CR4_LA57 : 0;
+			add_slot(0, RAM_SIZE, HVA_BASE);
+			map(base[level], level == 3 ? 0 : STACK_PA, level);
+			w.rbp = base[level] + (level == 3 ? STACK_PA : 0) + 0x340;
+			put64(STACK_PA + 0x340, w.rbp + 64);
+			put64(STACK_PA + 0x348, 0x1000);
+			put64(STACK_PA + 0x380, 0);
+			put64(STACK_PA + 0x388, 0x1001);
+			assert_walk(UKP_STOP_ROOT, 3);
+			assert_int_equal(nr_reads, levels - level + 1 + 1);
+			assert_int_equal(w.page_size, 4096);
+		}
+	}
+}
+
+static void high_half_translates(void **state)
+{
+	(void)state;
+	map(0xffffffff80000000, STACK_PA, 1);
+	put64(STACK_PA, 0);
+	put64(STACK_PA + 8, 0x1000);
+	w.rbp = 0xffffffff80000000;
+	assert_walk(UKP_STOP_ROOT, 2);
+}
+
+static void non_present_ends_at_every_level(void **state)
+{
+	uint64_t table, at;
+	int levels, level, l;
+
+	(void)state;
+	for (levels = 4; levels <= 5; levels++) {
+		for (level = 1; level <= levels; level++) {
+			reset_ram();
+			w.cr4 = levels == 5 ? UKP_CR4_LA57 : 0;
+			add_slot(0, RAM_SIZE, HVA_BASE);
+			map(STACK_VA, STACK_PA, 1);
+			chain(3, 0);
+			w.rbp = STACK_VA;
+			assert_walk(UKP_STOP_ROOT, 4);
+			table = ROOT;
+			for (l = levels;; l--) {
+				at = table + ((STACK_VA >> (12 + 9 * (l - 1))) & 511) * 8;
+				if (l == level)
+					break;
+				table = get64(at) & UKP_PTE_ADDR;
+			}
+			put64(at, get64(at) & ~P);
+			assert_walk(UKP_STOP_UNMAPPED, 1);
+			assert_int_equal(nr_reads, levels - level + 1);
+			/* The same entry leads to a table or a page outside of all memory. */
+			put64(at, 0x00000ffffffff000 | P);
+			assert_walk(UKP_STOP_NOSLOT, 1);
+			/* The same entry, in a page that is not resident. */
+			unreadable = HVA_BASE + (at & ~4095ull);
+			assert_walk(UKP_STOP_NOTRESIDENT, 1);
+		}
+	}
+}
+
+static void top_table_outside_of_memory(void **state)
+{
+	static const uint64_t roots[] = { RAM_SIZE, 0x000ffffffffff000, UINT64_MAX };
+	size_t i;
+
+	(void)state;
+	chain(3, 0);
+	for (i = 0; i < 3; i++) {
+		w.cr3 = roots[i];
+		assert_walk(UKP_STOP_NOSLOT, 1);
+		assert_int_equal(nr_reads, 0);
+	}
+}
+
+static void unmapped_in_the_middle_keeps_what_was_found(void **state)
+{
+	(void)state;
+	chain(3, STACK_VA + 0x100000);
+	assert_walk(UKP_STOP_UNMAPPED, 4);
+}
+
+/* An entry that points to its own table is legal and walks through it level by level; it must end. */
+static void table_that_points_to_itself(void **state)
+{
+	(void)state;
+	reset_ram();
+	add_slot(0, RAM_SIZE, HVA_BASE);
+	put64(ROOT, ROOT | P);
+	w.rbp = 8; /* every index 0: the page is the table itself */
+	put64(ROOT + 8, 16);
+	put64(ROOT + 16, 0x1000);
+	put64(ROOT + 24, 0); /* the record at 16: caller 0x1000, return address 0 */
+	walk();
+	assert_int_equal(w.stop, UKP_STOP_ROOT);
+	assert_int_equal(w.nr_frames, 2);
+	assert_int_equal(w.frames[1], 0x1000);
+	assert_int_equal(nr_reads, 4 + 1);
+}
+
+/* Bits 52 to 62 are reserved or the software's, bit 63 forbids execution: none is part of the address. */
+static void reserved_bits_are_no_address(void **state)
+{
+	uint64_t pte = map(STACK_VA, STACK_PA, 1);
+
+	(void)state;
+	chain(3, 0);
+	put64(pte, get64(pte) | 0xfff0000000000e60);
+	assert_walk(UKP_STOP_ROOT, 4);
+}
+
+/* In a PDPTE and a PDE bit 12 is a memory type when the page is large. */
+static void large_page_address_has_no_low_bits(void **state)
+{
+	uint64_t at;
+
+	(void)state;
+	reset_ram();
+	add_slot(0, RAM_SIZE, HVA_BASE);
+	at = map(STACK_VA, STACK_PA, 2);
+	put64(at, get64(at) | 0x1ff000);
+	chain(3, 0);
+	w.rbp = STACK_VA;
+	assert_walk(UKP_STOP_ROOT, 4);
+}
+
+/* Bit 7 of a PML4E or PML5E is reserved: no processor has pages that large. */
+static void large_bit_at_the_top_is_no_page(void **state)
+{
+	uint64_t at = ROOT + ((STACK_VA >> 39) & 511) * 8;
+
+	(void)state;
+	chain(3, 0);
+	put64(at, get64(at) | PS);
+	assert_walk(UKP_STOP_ROOT, 4);
+}
+
+static void record_on_two_pages(void **state)
+{
+	(void)state;
+	/* Neighbours for the guest, the wrong way round for the VMM. */
+	map(STACK_VA, STACK_PA + 0x5000, 1);
+	map(STACK_VA + 4096, STACK_PA, 1);
+	put64(STACK_PA + 0x5ff8, STACK_VA + 4096 + 16);
+	put64(STACK_PA, 0x1000);
+	put64(STACK_PA + 16, 0);
+	put64(STACK_PA + 24, 0x1001);
+	put64(STACK_PA + 0x6000, 0xbad); /* what follows in the VMM's memory */
+	w.rbp = STACK_VA + 4088;
+	assert_walk(UKP_STOP_ROOT, 3);
+}
+
+static void record_whose_second_page_is_missing(void **state)
+{
+	uint64_t pte = map(STACK_VA + 4096, STACK_PA + 4096, 1);
+
+	(void)state;
+	frame(STACK_VA, STACK_VA + 4088, 0x1000);
+	frame(STACK_VA + 4088, 0, 0x1001);
+	assert_walk(UKP_STOP_ROOT, 3);
+	put64(pte, 0);
+	assert_walk(UKP_STOP_UNMAPPED, 2);
+	put64(pte, (STACK_PA + 4096) | P);
+	unreadable = HVA_BASE + STACK_PA + 4096;
+	assert_walk(UKP_STOP_NOTRESIDENT, 2);
+}
+
+/* --- slots --- */
+
+static void page_that_is_not_resident(void **state)
+{
+	(void)state;
+	chain(256, STACK_VA + 4096);
+	frame(STACK_VA + 16, STACK_VA + 4096, 0x1001);
+	unreadable = HVA_BASE + STACK_PA + 4096;
+	assert_walk(UKP_STOP_NOTRESIDENT, 3);
+}
+
+static void no_slots(void **state)
+{
+	(void)state;
+	chain(3, 0);
+	w.nr_slots = 0;
+	assert_walk(UKP_STOP_NOSLOT, 1);
+	assert_int_equal(nr_reads, 0);
+}
+
+/* A 2 MiB page over two slots that the VMM has far apart, the upper one below the lower. */
+static void large_page_spans_two_slots(void **state)
+{
+	(void)state;
+	reset_ram();
+	add_slot(0, STACK_PA + 0x8000, HVA_BASE);
+	add_slot(STACK_PA + 0x8000, 0x8000, HVA_BASE + 0x800000);
+	map(STACK_VA, STACK_PA, 2);
+	put64(STACK_PA + 0x7ff8, STACK_VA + 0x8010);
+	put64(0x800000, 0x1000);
+	put64(0x800010, 0);
+	put64(0x800018, 0x1001);
+	w.rbp = STACK_VA + 0x7ff8;
+	assert_walk(UKP_STOP_ROOT, 3);
+}
+
+static void all_slots_are_used(void **state)
+{
+	int i;
+
+	(void)state;
+	chain(3, 0);
+	w.nr_slots = 0;
+	for (i = 0; i < UKP_MAX_SLOTS - 1; i++)
+		add_slot(0x100000000 + 0x1000 * (uint64_t)i, 0x1000, 1);
+	add_slot(0, RAM_SIZE, HVA_BASE);
+	assert_walk(UKP_STOP_ROOT, 4);
+	/* More than there are: the number comes from a map that others could have written. */
+	w.nr_slots = 100;
+	assert_walk(UKP_STOP_ROOT, 4);
+}
+
+static void slot_of_size_0_holds_nothing(void **state)
+{
+	(void)state;
+	chain(3, 0);
+	w.nr_slots = 0;
+	add_slot(0, 0, 1);
+	add_slot(ROOT, 0, 1);
+	add_slot(0, RAM_SIZE, HVA_BASE);
+	assert_walk(UKP_STOP_ROOT, 4);
+	w.nr_slots = 2;
+	assert_walk(UKP_STOP_NOSLOT, 1);
+}
+
+/* A page that reaches beyond its slot is no page: its rest would be the VMM's own memory. */
+static void page_that_overhangs_its_slot(void **state)
+{
+	(void)state;
+	chain(3, 0);
+	w.slots[0].size = STACK_PA + 0x800;
+	assert_walk(UKP_STOP_NOSLOT, 1);
+	/* And a table entry at a slot's very end. */
+	w.slots[0].size = ROOT + 4;
+	assert_walk(UKP_STOP_NOSLOT, 1);
+}
+
+static void slot_at_the_end_of_the_address_space(void **state)
+{
+	(void)state;
+	chain(3, 0);
+	add_slot(0xfffffffffffff000, 0x1000, HVA_BASE);
+	w.has_linear = 1;
+	w.linear_offset = 0;
+	w.rbp = 0xfffffffffffffff0;
+	assert_walk(UKP_STOP_ROOT, 1);
+}
+
+/* --- the linear fallback --- */
+
+static void linear_offset_helps_where_tables_are_missing(void **state)
+{
+	(void)state;
+	chain(3, 0);
+	w.cr3 = RAM_SIZE;
+	w.has_linear = 1;
+	w.linear_offset = STACK_VA - STACK_PA;
+	assert_walk(UKP_STOP_ROOT, 4);
+	assert_int_equal(nr_reads, 1);
+
+	w.cr3 = 0x300000; /* a page of zeros: CR3 of an older time */
+	assert_walk(UKP_STOP_ROOT, 4);
+
+	w.cr3 = ROOT;
+	unreadable = HVA_BASE + ROOT;
+	assert_walk(UKP_STOP_ROOT, 4);
+}
+
+static void tables_win_over_the_linear_offset(void **state)
+{
+	(void)state;
+	chain(3, 0);
+	w.has_linear = 1;
+	w.linear_offset = 0;
+	assert_walk(UKP_STOP_ROOT, 4);
+}
+
+/* The reason is that of the page tables: they come first. */
+static void linear_offset_that_leads_nowhere(void **state)
+{
+	(void)state;
+	chain(3, 0);
+	w.has_linear = 1;
+	w.linear_offset = STACK_VA + 1;
+	put64(ROOT, 0);
+	assert_walk(UKP_STOP_UNMAPPED, 1);
+	w.cr3 = RAM_SIZE;
+	assert_walk(UKP_STOP_NOSLOT, 1);
+	w.cr3 = ROOT;
+	unreadable = HVA_BASE + ROOT;
+	assert_walk(UKP_STOP_NOTRESIDENT, 1);
+}
+
+/* A page is remembered as a whole, so its GVA and its GPA must agree in the low 12 bits. */
+static void linear_offset_that_is_no_multiple_of_a_page(void **state)
+{
+	(void)state;
+	chain(3, 0);
+	w.cr3 = RAM_SIZE;
+	w.has_linear = 1;
+	w.linear_offset = STACK_VA - STACK_PA - 0x18;
+	assert_walk(UKP_STOP_NOSLOT, 1);
+}
+
+/* --- guests that write anything --- */
+
+static uint64_t rng = 0x853c49e6748fea9bull;
+
+static uint64_t rnd(void)
+{
+	rng ^= rng << 13;
+	rng ^= rng >> 7;
+	rng ^= rng << 17;
+	return rng;
+}
+
+static void random_guests_are_bounded(void **state)
+{
+	uint64_t i, k;
+
+	(void)state;
+	for (i = 0; i < 20000; i++) {
+		reset_ram();
+		w.cr4 = rnd() & UKP_CR4_LA57;
+		add_slot(0, 0x10000, HVA_BASE);
+		add_slot(0x80000000, rnd() % 0x10000, HVA_BASE + 0x100000);
+		/* Entries and frames that mostly point into the first 64 KiB. */
+		for (k = 0; k < 64; k++) {
+			put64(8 * (rnd() % 0x2000), (rnd() & 0xfff8) | (rnd() % 4 ? P : rnd()));
+			put64(ROOT + 8 * (rnd() % 64), (rnd() & 0xf000) | P | (rnd() & PS));
+		}
+		w.cr3 = rnd() % 8 ? ROOT : rnd();
+		w.rbp = rnd() % 4 ? rnd() & 0xffff8 : rnd();
+		w.has_linear = rnd() & 1;
+		w.linear_offset = rnd() & 0xffff;
+		walk();
+		assert_true(w.stop < UKP_STOP_MAX);
+		assert_true(w.nr_frames >= 1);
+	}
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	ram = malloc(RAM_SIZE);
+	return !ram;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(ram);
+	return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, reset)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(three_frames),
+		TEST(frame_pointer_0_is_the_root),
+		TEST(return_address_0_is_the_root),
+		TEST(bad_frame_pointers_are_not_followed),
+		TEST(canonical_depends_on_the_paging_mode),
+		TEST(the_last_record_of_the_address_space_is_read),
+		TEST(loops_end),
+		TEST(depth_is_exact),
+		TEST(a_million_frames_cost_as_much_as_127),
+		TEST(reads_stay_bounded),
+		TEST(real_mode_has_no_frame),
+		TEST(legacy_modes_have_the_leaf),
+		TEST(a_walk_forgets_the_former_one),
+		TEST(every_page_size_translates),
+		TEST(high_half_translates),
+		TEST(non_present_ends_at_every_level),
+		TEST(top_table_outside_of_memory),
+		TEST(unmapped_in_the_middle_keeps_what_was_found),
+		TEST(table_that_points_to_itself),
+		TEST(reserved_bits_are_no_address),
+		TEST(large_page_address_has_no_low_bits),
+		TEST(large_bit_at_the_top_is_no_page),
+		TEST(record_on_two_pages),
+		TEST(record_whose_second_page_is_missing),
+		TEST(page_that_is_not_resident),
+		TEST(no_slots),
+		TEST(large_page_spans_two_slots),
+		TEST(all_slots_are_used),
+		TEST(slot_of_size_0_holds_nothing),
+		TEST(page_that_overhangs_its_slot),
+		TEST(slot_at_the_end_of_the_address_space),
+		TEST(linear_offset_helps_where_tables_are_missing),
+		TEST(tables_win_over_the_linear_offset),
+		TEST(linear_offset_that_leads_nowhere),
+		TEST(linear_offset_that_is_no_multiple_of_a_page),
+		TEST(random_guests_are_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

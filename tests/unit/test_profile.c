@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "records.h"
+
+#include <sys/random.h>
+
+/* The key of the hash, which a test may choose. Its source is part of this program for that alone. */
+static uint64_t chosen_key;
+
+static ssize_t choose_key(void *buf, size_t len, unsigned int flags)
+{
+	if (!chosen_key)
+		return getrandom(buf, len, flags);
+	memcpy(buf, &chosen_key, len);
+	return len;
+}
+
+#define getrandom choose_key
+#include "../../user/profile.c"
+#undef getrandom
+
+static void add(struct profile *p, uint32_t vm, uint32_t vcpu, uint8_t place, uint8_t stop,
+		uint16_t nr, uint64_t first)
+{
+	union any_record rec;
+
+	make_sample(&rec, vm, vcpu, place, stop, nr, first);
+	assert_int_equal(profile__add(p, &rec.sample), 0);
+}
+
+static struct profile *new_profile(size_t max)
+{
+	struct profile *p = NULL;
+
+	assert_int_equal(profile__new(&p, max), 0);
+	return p;
+}
+
+static void totals(const struct profile *p, uint64_t *count, uint64_t *weight, uint64_t *without_frames)
+{
+	struct profile_stack st;
+	size_t i;
+
+	*count = *weight = *without_frames = 0;
+	for (i = 0; i < profile__nr(p); i++) {
+		profile__stack(p, i, &st);
+		*count += st.count;
+		*weight += st.weight;
+		if (!st.nr_frames)
+			*without_frames += st.count;
+	}
+}
+
+static void equal_samples_are_one_stack(void **state)
+{
+	struct profile *p = new_profile(100);
+	struct profile_stack st;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 5; i++)
+		add(p, 1, 2, 1, 3, 4, 0xffffffff80000000);
+	assert_int_equal(profile__nr(p), 1);
+	profile__stack(p, 0, &st);
+	assert_int_equal(st.vm, 1);
+	assert_int_equal(st.vcpu, 2);
+	assert_int_equal(st.place, 1);
+	assert_int_equal(st.stop, 3);
+	assert_int_equal(st.nr_frames, 4);
+	assert_int_equal(st.count, 5);
+	assert_int_equal(st.weight, 5000);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(st.frames[i], 0xffffffff80000000 + i);
+	assert_int_equal(profile__nr_overflow(p), 0);
+	profile__free(p);
+	profile__free(NULL);
+}
+
+static void samples_that_differ_in_anything_are_apart(void **state)
+{
+	struct profile *p = new_profile(100);
+	int round;
+
+	(void)state;
+	for (round = 0; round < 2; round++) {
+		add(p, 0, 0, 0, 0, 0, 0); /* the first one has no frames: nothing is allocated for them */
+		add(p, 1, 0, 0, 0, 0, 0);
+		add(p, 0, 1, 0, 0, 0, 0);
+		add(p, 0, 0, 1, 0, 0, 0);
+		add(p, 0, 0, 0, 1, 0, 0);
+		add(p, 0, 0, 0, 0, 1, 0); /* a frame at address 0 is not the same as none */
+		add(p, 0, 0, 0, 0, 2, 0);
+		add(p, 0, 0, 0, 0, 1, 1);
+		add(p, 0, 0, 0, 0, 2, 1);
+		assert_int_equal(profile__nr(p), 9);
+	}
+	profile__free(p);
+}
+
+static void a_profile_grows(void **state)
+{
+	struct profile *p = new_profile(1 << 20);
+	struct profile_stack st;
+	size_t i, k, nr = 50000;
+
+	(void)state;
+	for (i = 0; i < nr; i++)
+		add(p, i % 3, i % 5, i % 3, i % 12, i % (UKP_MAX_FRAMES + 1), 1000 * i);
+	/* Stacks without frames are the same ones for all addresses. */
+	for (i = 0; i < nr; i++)
+		add(p, i % 3, i % 5, i % 3, i % 12, i % (UKP_MAX_FRAMES + 1), 1000 * i);
+	for (i = 0, k = 0; i < profile__nr(p); i++) {
+		profile__stack(p, i, &st);
+		k += st.count;
+		if (st.nr_frames) {
+			assert_int_equal(st.count, 2);
+			assert_int_equal(st.frames[st.nr_frames - 1], st.frames[0] + st.nr_frames - 1);
+			assert_int_equal(st.frames[0] / 1000 % 3, st.vm);
+			assert_int_equal(st.frames[0] / 1000 % 128, st.nr_frames);
+		}
+	}
+	assert_int_equal(k, 2 * nr);
+	assert_int_equal(profile__nr_overflow(p), 0);
+	profile__free(p);
+}
+
+/* With the key 1 the hash is no more than the frames' exclusive or: all orders of them collide. */
+static void stacks_of_one_hash_are_not_merged(void **state)
+{
+	struct profile *p;
+	union any_record rec;
+	uint64_t frames[2];
+	int i;
+
+	(void)state;
+	chosen_key = 1;
+	p = new_profile(100);
+	for (i = 0; i < 50; i++) {
+		make_sample(&rec, 0, 0, 0, 0, 2, 0);
+		frames[0] = 0x1000 + i;
+		frames[1] = frames[0] ^ 0x2000;
+		memcpy((char *)&rec + sizeof(rec.sample), frames, sizeof(frames));
+		assert_int_equal(profile__add(p, &rec.sample), 0);
+		assert_int_equal(p->nodes[i].hash, p->nodes[0].hash);
+	}
+	assert_int_equal(profile__nr(p), 50);
+	profile__free(p);
+	chosen_key = 0;
+}
+
+/* Stacks that collide in one profile do not in another: there is nothing that a guest could compute. */
+static void a_guest_cannot_choose_hashes(void **state)
+{
+	struct profile *a = new_profile(100), *b = new_profile(100);
+
+	(void)state;
+	add(a, 0, 0, 0, 0, 5, 0x1000);
+	add(b, 0, 0, 0, 0, 5, 0x1000);
+	assert_true(a->nodes[0].hash != b->nodes[0].hash);
+	profile__free(a);
+	profile__free(b);
+}
+
+static void a_full_profile_keeps_its_totals(void **state)
+{
+	struct profile *p = new_profile(10);
+	uint64_t count, weight, without;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 1000; i++)
+		add(p, 0, 0, 0, 0, 3, 100 * i);
+	/* Known stacks are still counted as themselves. */
+	for (i = 0; i < 10; i++)
+		add(p, 0, 0, 0, 0, 3, 100 * i);
+	totals(p, &count, &weight, &without);
+	assert_int_equal(count, 1010);
+	assert_int_equal(weight, 1010 * 1000);
+	assert_int_equal(without, 990);
+	assert_int_equal(profile__nr_overflow(p), 990);
+	assert_int_equal(profile__nr(p), 11);
+	/* By VM, place and stop reason they are still told apart. */
+	add(p, 1, 0, 0, 0, 3, 0);
+	add(p, 0, 0, 1, 0, 3, 0);
+	assert_int_equal(profile__nr(p), 13);
+	assert_int_equal(profile__nr_overflow(p), 992);
+	profile__free(p);
+}
+
+static void a_profile_of_no_stacks_counts(void **state)
+{
+	struct profile *p = new_profile(0);
+	uint64_t count, weight, without;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 10; i++)
+		add(p, 0, 0, 0, 0, i, 0);
+	totals(p, &count, &weight, &without);
+	assert_int_equal(count, 10);
+	assert_int_equal(without, 10);
+	assert_int_equal(profile__nr(p), 1);
+	profile__free(p);
+}
+
+/* Fewer stacks than the limit, all of them as long as can be: memory follows the frames. */
+static void long_stacks_meet_a_limit_too(void **state)
+{
+	struct profile *p = new_profile(1000);
+	uint64_t count, weight, without;
+	struct profile_stack st;
+	size_t frames = 0, i;
+
+	(void)state;
+	for (i = 0; i < 1000; i++)
+		add(p, 0, 0, 0, 0, UKP_MAX_FRAMES, 1000 * i);
+	for (i = 0; i < profile__nr(p); i++) {
+		profile__stack(p, i, &st);
+		frames += st.nr_frames;
+	}
+	assert_true(frames <= 24 * 1000);
+	assert_true(frames > 23 * 1000);
+	totals(p, &count, &weight, &without);
+	assert_int_equal(count, 1000);
+	assert_int_equal(profile__nr_overflow(p), without);
+	profile__free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(equal_samples_are_one_stack),
+		cmocka_unit_test(samples_that_differ_in_anything_are_apart),
+		cmocka_unit_test(a_profile_grows),
+		cmocka_unit_test(stacks_of_one_hash_are_not_merged),
+		cmocka_unit_test(a_guest_cannot_choose_hashes),
+		cmocka_unit_test(a_full_profile_keeps_its_totals),
+		cmocka_unit_test(a_profile_of_no_stacks_counts),
+		cmocka_unit_test(long_stacks_meet_a_limit_too),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "records.h"
+
+#include "profile.h"
+#include "recording.h"
+
+static struct recording *new_recording(void)
+{
+	struct recording *r = NULL;
+
+	assert_int_equal(recording__new(&r), 0);
+	assert_int_equal(recording__begin(r, &(struct recording_info){ .event = "cpu-clock",
+								       .start_mono_ns = 4000000000 }), 0);
+	assert_int_equal(recording__vm(r, &(struct recording_vm){ .id = 0, .name = "a" }), 0);
+	assert_int_equal(recording__vm(r, &(struct recording_vm){ .id = 9, .name = "b" }), 0);
+	return r;
+}
+
+static void assert_account(const struct recording *r, uint64_t samples, uint64_t bad)
+{
+	struct profile_stack st;
+	uint64_t sum = 0, places = 0, stops = 0, in_vms = 0;
+	const struct recording_vm_data *vm;
+	size_t i, k;
+
+	assert_int_equal(recording__nr_samples(r), samples);
+	assert_int_equal(recording__nr_bad(r), bad);
+	for (i = 0; i < profile__nr(recording__profile(r)); i++) {
+		profile__stack(recording__profile(r), i, &st);
+		sum += st.count;
+	}
+	for (i = 0; i < recording__nr_vms(r); i++) {
+		vm = recording__vm_data(r, i);
+		in_vms += vm->nr_samples;
+		for (k = 0; k < ARRAY_SIZE(vm->nr_place); k++)
+			places += vm->nr_place[k];
+		for (k = 0; k < UKP_STOP_MAX; k++)
+			stops += vm->nr_stop[k];
+	}
+	assert_int_equal(sum, samples);
+	assert_int_equal(in_vms, samples);
+	assert_int_equal(places, samples);
+	assert_int_equal(stops, samples);
+}
+
+static void samples_add_up(void **state)
+{
+	struct recording *r = new_recording();
+	const struct recording_vm_data *vm;
+	union any_record rec;
+	size_t len;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 120; i++) {
+		len = make_sample(&rec, i % 2 ? 9 : 0, i % 4, i % 3, i % UKP_STOP_MAX, i, 0x1000);
+		assert_int_equal(recording__record(r, &rec, len), 0);
+	}
+	assert_account(r, 120, 0);
+	vm = recording__vm_data(r, 1);
+	assert_int_equal(vm->id, 9);
+	assert_int_equal(vm->nr_samples, 60);
+	assert_int_equal(vm->nr_vcpus, 4);
+	assert_int_equal(recording__vm_data(r, 0)->nr_vcpus, 3);
+	assert_int_equal(vm->nr_stop[UKP_STOP_MOVED], 10);
+	assert_int_equal(vm->nr_stop[UKP_STOP_ROOT], 0);
+	recording__free(r);
+	recording__free(NULL);
+}
+
+static void bad_records_are_counted_and_change_nothing(void **state)
+{
+	struct recording *r = new_recording();
+	uint64_t bad = 0;
+	union any_record rec;
+	size_t len, n;
+
+	(void)state;
+#define BAD(n) do { assert_int_equal(recording__record(r, &rec, n), 0); assert_account(r, 0, ++bad); } while (0)
+	/* Short by any number of bytes, also where the header agrees. */
+	len = make_sample(&rec, 0, 0, 0, 0, 5, 0x1000);
+	for (n = 0; n < len; n++)
+		BAD(n);
+	for (n = sizeof(struct ukp_rec_hdr); n < len; n++) {
+		rec.sample.hdr.len = n;
+		BAD(n);
+	}
+	rec.sample.hdr.len = len + 8;
+	BAD(len + 8);
+	rec.sample.hdr.len = UINT32_MAX;
+	BAD(len);
+
+	len = make_sample(&rec, 1, 0, 0, 0, 5, 0x1000); /* no such VM */
+	BAD(len);
+	len = make_sample(&rec, UINT32_MAX, 0, 0, 0, 5, 0x1000);
+	BAD(len);
+	len = make_sample(&rec, 0, 0, UKP_PLACE_VMM + 1, 0, 5, 0x1000);
+	BAD(len);
+	len = make_sample(&rec, 0, 0, 0, UKP_STOP_MAX, 5, 0x1000);
+	BAD(len);
+	len = make_sample(&rec, 0, 0, 255, 255, 5, 0x1000);
+	BAD(len);
+	len = make_sample(&rec, 0, UINT32_MAX, 0, 0, 5, 0x1000);
+	BAD(len);
+	len = make_sample(&rec, 0, 65536, 0, 0, 5, 0x1000);
+	BAD(len);
+	make_sample(&rec, 0, 0, 0, 0, 5, 0x1000);
+	rec.sample.hdr.kind = 0;
+	BAD(sizeof(rec.sample) + 40);
+	rec.sample.hdr.kind = 3;
+	BAD(sizeof(rec.sample) + 40);
+	rec.sample.hdr.kind = UKP_REC_TEXT;
+	BAD(sizeof(rec.sample) + 40);
+
+	len = make_text(&rec, 0, 0x100010, 1);
+	rec.text.gva++;
+	BAD(len);
+	rec.text.gva += 0xff;
+	BAD(len);
+	rec.text.gva -= 0x200;
+	BAD(len);
+	len = make_text(&rec, 0, 0x100010, 1);
+	rec.text.hdr.len = len + 8;
+	BAD(len + 8);
+	assert_int_equal(recording__vm_data(r, 0)->nr_texts, 0);
+	recording__free(r);
+}
+
+/* One frame more than are kept, in a record that is otherwise right. */
+static void too_many_frames_are_bad(void **state)
+{
+	size_t len = sizeof(struct ukp_sample) + (UKP_MAX_FRAMES + 1) * sizeof(uint64_t);
+	struct recording *r = new_recording();
+	struct ukp_sample *s = calloc(1, len);
+
+	(void)state;
+	s->hdr.kind = UKP_REC_SAMPLE;
+	s->hdr.len = len;
+	s->nr_frames = UKP_MAX_FRAMES + 1;
+	assert_int_equal(recording__record(r, s, len), 0);
+	assert_account(r, 0, 1);
+	free(s);
+	recording__free(r);
+}
+
+static void texts_are_kept_once_and_not_without_end(void **state)
+{
+	struct recording *r = new_recording();
+	union any_record rec;
+	size_t len, i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		len = make_text(&rec, 0, 0x100010, 1);
+		assert_int_equal(recording__record(r, &rec, len), 0);
+	}
+	assert_int_equal(recording__vm_data(r, 0)->nr_texts, 1);
+	/* The same place with other bytes: code that changed. */
+	len = make_text(&rec, 0, 0x100010, 2);
+	assert_int_equal(recording__record(r, &rec, len), 0);
+	assert_int_equal(recording__vm_data(r, 0)->nr_texts, 2);
+	assert_int_equal(recording__vm_data(r, 0)->texts[1].gva, 0x100000);
+	assert_int_equal(recording__vm_data(r, 0)->texts[1].bytes[255], 2);
+	for (i = 0; i < 1000; i++) {
+		len = make_text(&rec, 9, 0x1000 * i, 1);
+		assert_int_equal(recording__record(r, &rec, len), 0);
+	}
+	assert_int_equal(recording__vm_data(r, 1)->nr_texts, RECORDING_MAX_TEXTS);
+	/* The last text of the address space. */
+	len = make_text(&rec, 0, UINT64_MAX, 3);
+	assert_int_equal(recording__record(r, &rec, len), 0);
+	assert_int_equal(recording__vm_data(r, 0)->nr_texts, 3);
+	assert_account(r, 0, 0);
+	recording__free(r);
+}
+
+static void unaccounted_is_0_only_if_all_adds_up(void **state)
+{
+	uint64_t v[UKP_CTR_MAX] = { 0 };
+	struct recording *r = new_recording();
+	union any_record rec;
+	size_t len;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 5; i++) {
+		len = make_sample(&rec, 0, 0, 0, 0, 1, i);
+		assert_int_equal(recording__record(r, &rec, len), 0);
+	}
+	v[UKP_CTR_FIRED] = 11;
+	v[UKP_CTR_STORED] = 5;
+	v[UKP_CTR_DROP_RING_FULL] = 3;
+	v[UKP_CTR_DROP_NO_VCPU] = 2;
+	v[UKP_CTR_DROP_NO_SCRATCH] = 1;
+	v[UKP_CTR_TEXT_STORED] = 100;
+	v[UKP_CTR_TEXT_FAILED] = 100;
+	assert_int_equal(recording__counters(r, v), 0);
+	assert_int_equal(recording__nr_dropped(r), 6);
+	assert_int_equal(recording__unaccounted(r), 0);
+	v[UKP_CTR_FIRED] = 12; /* a run that ended as nothing */
+	assert_int_equal(recording__counters(r, v), 0);
+	assert_int_equal(recording__unaccounted(r), 1);
+	v[UKP_CTR_FIRED] = 11;
+	v[UKP_CTR_DROP_NO_VCPU] = 3; /* counted twice */
+	assert_int_equal(recording__counters(r, v), 0);
+	assert_int_equal(recording__unaccounted(r), -1);
+	v[UKP_CTR_DROP_NO_VCPU] = 2;
+	v[UKP_CTR_FIRED] = v[UKP_CTR_STORED] + 6 + 1;
+	v[UKP_CTR_STORED]++; /* lost between the ring and here */
+	assert_int_equal(recording__counters(r, v), 0);
+	assert_int_equal(recording__unaccounted(r), 1);
+	/* The lost one was a record that contradicted itself. */
+	assert_int_equal(recording__record(r, &rec, len - 1), 0);
+	assert_int_equal(recording__unaccounted(r), 1);
+	assert_int_equal(recording__nr_bad(r), 1);
+	recording__free(r);
+}
+
+static void duration_is_that_of_the_samples_if_there_was_no_end(void **state)
+{
+	struct recording *r = new_recording();
+	union any_record rec;
+	size_t len = make_sample(&rec, 0, 0, 0, 0, 0, 0);
+
+	(void)state;
+	assert_int_equal(recording__duration_ns(r), 0);
+	rec.sample.hdr.ts_ns = 3000000000; /* before the start: another machine's clock */
+	assert_int_equal(recording__record(r, &rec, len), 0);
+	assert_int_equal(recording__duration_ns(r), 0);
+	rec.sample.hdr.ts_ns = 6000000000;
+	assert_int_equal(recording__record(r, &rec, len), 0);
+	rec.sample.hdr.ts_ns = 5000000000; /* processors' records come in any order */
+	assert_int_equal(recording__record(r, &rec, len), 0);
+	assert_int_equal(recording__duration_ns(r), 2000000000);
+	assert_int_equal(recording__how_ended(r), RECORDING_CUT);
+	assert_int_equal(recording__end(r, RECORDING_VM_ENDED, 7), 0);
+	assert_int_equal(recording__duration_ns(r), 7);
+	assert_int_equal(recording__how_ended(r), RECORDING_VM_ENDED);
+	recording__free(r);
+}
+
+static void vms_are_limited_and_ids_unique(void **state)
+{
+	struct recording *r = NULL;
+	struct recording_vm vm = { .name = "x" };
+	union any_record rec;
+	size_t len;
+	uint32_t i;
+
+	(void)state;
+	assert_int_equal(recording__new(&r), 0);
+	for (i = 0; i < RECORDING_MAX_VMS + 10; i++) {
+		vm.id = i;
+		assert_int_equal(recording__vm(r, &vm), 0);
+	}
+	assert_int_equal(recording__nr_vms(r), RECORDING_MAX_VMS);
+	assert_int_equal(recording__nr_bad(r), 10);
+	vm.id = 5;
+	assert_int_equal(recording__vm(r, &vm), 0);
+	assert_int_equal(recording__nr_bad(r), 11);
+	len = make_sample(&rec, RECORDING_MAX_VMS - 1, 0, 0, 0, 1, 1);
+	assert_int_equal(recording__record(r, &rec, len), 0);
+	assert_account(r, 1, 11);
+	recording__free(r);
+}
+
+/* What was handed in may be gone as soon as the call returns. */
+static void strings_are_copied(void **state)
+{
+	char event[] = "cycles", name[] = "web", args[] = "a=b";
+	struct recording *r = NULL;
+
+	(void)state;
+	assert_int_equal(recording__new(&r), 0);
+	assert_int_equal(recording__begin(r, &(struct recording_info){ .event = event }), 0);
+	assert_int_equal(recording__vm(r, &(struct recording_vm){ .name = name, .args = args }), 0);
+	event[0] = name[0] = args[0] = 'X';
+	assert_string_equal(recording__info(r)->event, "cycles");
+	assert_null(recording__info(r)->host);
+	assert_string_equal(recording__vm_data(r, 0)->name, "web");
+	assert_string_equal(recording__vm_data(r, 0)->args, "a=b");
+	assert_null(recording__vm_data(r, 0)->image);
+	recording__free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(samples_add_up),
+		cmocka_unit_test(bad_records_are_counted_and_change_nothing),
+		cmocka_unit_test(too_many_frames_are_bad),
+		cmocka_unit_test(texts_are_kept_once_and_not_without_end),
+		cmocka_unit_test(unaccounted_is_0_only_if_all_adds_up),
+		cmocka_unit_test(duration_is_that_of_the_samples_if_there_was_no_end),
+		cmocka_unit_test(vms_are_limited_and_ids_unique),
+		cmocka_unit_test(strings_are_copied),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
