@@ -163,7 +163,9 @@ static int list_by_proc(struct rows *rows)
 		kvm_scan__release(&procs[i]);
 	}
 	free(procs);
-	if (!err && denied)
+	if (!err && hostinfo__hides_processes())
+		log_warn("list: processes of others are hidden, for /proc is mounted with hidepid: run as root to see their VMs");
+	else if (!err && denied)
 		log_warn("list: %zu processes of others could not be looked into: run as root to see their VMs", denied);
 	return err;
 }

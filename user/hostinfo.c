@@ -129,3 +129,8 @@ const char *hostinfo__release(void)
 		return "unknown";
 	return names.release;
 }
+
+bool hostinfo__hides_processes(void)
+{
+	return geteuid() && access("/proc/1/stat", F_OK);
+}

@@ -31,4 +31,7 @@ const char *hostinfo__lockdown(void);
 /** hostinfo__release() - the kernel's release, such as "6.1.0-50-amd64". */
 const char *hostinfo__release(void);
 
+/** hostinfo__hides_processes() - /proc does not show us the processes of others (hidepid). */
+bool hostinfo__hides_processes(void);
+
 #endif /* USER_HOSTINFO_H */

@@ -47,7 +47,8 @@ static int on_libbpf_log(enum libbpf_print_level level, const char *fmt, va_list
 		text[len - 1] = '\0';
 	if (log__shows(LOG_LEVEL_TRACE))
 		log__write(LOG_LEVEL_TRACE, "%s", text);
-	if (level == LIBBPF_WARN) {
+	/* Why the kernel's types can't be read is only said at debug level. */
+	if (level == LIBBPF_WARN || (strstr(text, "loading kernel BTF") && strstr(text, ": -"))) {
 		if (len > LOG_TAIL / 2)
 			memmove(text, text + len - LOG_TAIL / 2, LOG_TAIL / 2 + 1);
 		have = strlen(log_tail);
@@ -67,7 +68,7 @@ static int explain_load_error(int err)
 		return err;
 	}
 	/* Where libbpf had no memory for the kernel's types it says that there are none; its log knows better. */
-	if (err == -ESRCH && (strstr(log_tail, "-12") || strstr(log_tail, strerror(ENOMEM))))
+	if (err == -ESRCH && strstr(log_tail, ": -12"))
 		err = -ENOMEM;
 	if (err == -ENOMEM) {
 		log_err("loader: loading the BPF programs took too much memory: %s", strerror(-err));

@@ -137,7 +137,10 @@ static enum session_status check_process(pid_t pid)
 		log_hint("pass the process: -p %d", leader);
 	} else {
 		log_err("session: no process has PID %d", pid);
-		log_hint("'ukprof list' shows the VMs of this host");
+		if (hostinfo__hides_processes())
+			log_hint("or it is hidden, for /proc is mounted with hidepid: run as root");
+		else
+			log_hint("'ukprof list' shows the VMs of this host");
 	}
 	return SESSION_NO_VM;
 }
@@ -472,7 +475,7 @@ enum session_status session__run(struct session *s, const struct session_ops *op
 	if (!err)
 		err = open_fds(s);
 	if (err) {
-		log_err("session: the ring buffer can't be waited for: %s", strerror(-err));
+		log_err("session: the ring buffer can't be set up: %s", strerror(-err));
 		if (err == -EMFILE)
 			log_hint("raise the limit on open files: ulimit -n 1024");
 		return SESSION_FAILED;

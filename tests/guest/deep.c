@@ -6,6 +6,7 @@
  * the instructions at the default scale. deep.expect has the stacks.
  *
  * Arguments: scale=N  iterations at the bottom of rec_120 and of rec_220 (default 200000)
+ *	      only=N   one of 24, 120 and 220: stay at this depth (default: all three)
  *	      rounds=N vCPU 0 prints the counters and ends the guest after N rounds (default: never)
  */
 #include "guest.h"
@@ -54,6 +55,7 @@ static inline __attribute__((always_inline)) void run(unsigned long vcpu)
 {
 	uint64_t *count = (uint64_t *)oracle()->values[vcpu];
 	uint64_t scale = arg_number("scale", 200000), rounds = arg_number("rounds", 0);
+	uint64_t only = arg_number("only", 0);
 	uint64_t seed = 88172645463325252 + vcpu;
 	uint64_t n = 0, start;
 	unsigned int r;
@@ -68,12 +70,18 @@ static inline __attribute__((always_inline)) void run(unsigned long vcpu)
 			n = scale - scale / 4 + next_random(&seed) % (scale / 2);
 		else
 			n = 2 * scale - n;
-		rec_24(24, n * 2);
-		count[HOT_24] += n * 2;
-		rec_120(120, n);
-		count[HOT_120] += n;
-		rec_220(220, n);
-		count[HOT_220] += n;
+		if (!only || only == 24) {
+			rec_24(24, n * 2);
+			count[HOT_24] += n * 2;
+		}
+		if (!only || only == 120) {
+			rec_120(120, n);
+			count[HOT_120] += n;
+		}
+		if (!only || only == 220) {
+			rec_220(220, n);
+			count[HOT_220] += n;
+		}
 		count[ROUNDS]++;
 	}
 	start = rdtsc() - start;
