@@ -20,8 +20,8 @@
 #include "vm_registry.h"
 
 #define TICK_NS	      250000000ULL /* look for new and gone vCPUs, flush, report */
-#define TEXT_AT_START 8		   /* text probes asked of a new VM */
-#define TEXT_PER_TICK 1
+#define TEXT_AT_START 32		   /* text probes asked of a new VM */
+#define TEXT_PER_TICK 4
 
 struct session {
 	struct session_opts opts;
