@@ -492,6 +492,12 @@ static void create_vcpu(struct vcpu *v, unsigned int id)
 	if (v->run == MAP_FAILED)
 		die(NULL, "vcpu%u: kvm_run: %s", id, strerror(errno));
 	set_cpuid(v);
+	if (!id) {
+		struct boot_info *bi = guest_ptr(GPA_BOOT_INFO, sizeof(*bi));
+		int khz = ioctl(v->fd, KVM_GET_TSC_KHZ, 0);
+
+		bi->tsc_khz = khz > 0 ? khz : 0;
+	}
 
 	if (ioctl(v->fd, KVM_GET_SREGS, &sregs))
 		die(NULL, "KVM_GET_SREGS: %s", strerror(errno));
