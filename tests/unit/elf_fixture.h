@@ -63,8 +63,8 @@ static inline void elf_random_text(uint8_t *text, size_t len, uint32_t seed)
 
 static inline struct strbuf elf_build(const struct elf_desc *d)
 {
-	static const uint8_t note[] = { 4, 0, 0, 0, 4, 0, 0, 0, 3, 0, 0, 0, 'G', 'N', 'U', 0,
-					0xde, 0xad, 0xbe, 0xef };
+	static const uint8_t note[] = { 4, 0, 0,   0,   4,   0, 0,    0,    3,    0,
+					0, 0, 'G', 'N', 'U', 0, 0xde, 0xad, 0xbe, 0xef };
 	uint64_t addr = d->addr ? d->addr : d->type == ET_DYN ? 0x1000 : 0x100000;
 	struct strbuf sb = { 0 }, names = { 0 };
 	Elf64_Shdr sh[6] = { 0 };
@@ -92,18 +92,33 @@ static inline struct strbuf elf_build(const struct elf_desc *d)
 		memcpy(text, d->text, d->text_len);
 	else
 		elf_random_text(text, d->text_len, d->seed);
-	ph[0] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_offset = 0x200, .p_vaddr = addr,
-			      .p_paddr = addr, .p_filesz = d->text_len, .p_memsz = d->text_len };
-	ph[1] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_offset = 0x200,
-			      .p_vaddr = addr + 0x1000000, .p_filesz = 16, .p_memsz = 0x1000 };
+	ph[0] = (Elf64_Phdr){ .p_type = PT_LOAD,
+			      .p_flags = PF_R | PF_X,
+			      .p_offset = 0x200,
+			      .p_vaddr = addr,
+			      .p_paddr = addr,
+			      .p_filesz = d->text_len,
+			      .p_memsz = d->text_len };
+	ph[1] = (Elf64_Phdr){ .p_type = PT_LOAD,
+			      .p_flags = PF_R | PF_W,
+			      .p_offset = 0x200,
+			      .p_vaddr = addr + 0x1000000,
+			      .p_filesz = 16,
+			      .p_memsz = 0x1000 };
 	strbuf__add(&sb, &eh, sizeof(eh));
 	strbuf__add(&sb, ph, sizeof(ph));
 	while (sb.len < 0x200)
 		strbuf__addc(&sb, 0);
-	sh[ELF_TEXT] = (Elf64_Shdr){ .sh_type = SHT_PROGBITS, .sh_flags = SHF_ALLOC | SHF_EXECINSTR,
-				     .sh_addr = addr, .sh_offset = sb.len, .sh_size = d->text_len };
-	sh[ELF_DATA] = (Elf64_Shdr){ .sh_type = SHT_NOBITS, .sh_flags = SHF_ALLOC | SHF_WRITE,
-				     .sh_addr = addr + 0x1000000, .sh_offset = sb.len, .sh_size = 0x1000 };
+	sh[ELF_TEXT] = (Elf64_Shdr){ .sh_type = SHT_PROGBITS,
+				     .sh_flags = SHF_ALLOC | SHF_EXECINSTR,
+				     .sh_addr = addr,
+				     .sh_offset = sb.len,
+				     .sh_size = d->text_len };
+	sh[ELF_DATA] = (Elf64_Shdr){ .sh_type = SHT_NOBITS,
+				     .sh_flags = SHF_ALLOC | SHF_WRITE,
+				     .sh_addr = addr + 0x1000000,
+				     .sh_offset = sb.len,
+				     .sh_size = 0x1000 };
 	strbuf__add(&sb, text, d->text_len);
 	free(text);
 	elf_align(&sb);

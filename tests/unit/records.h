@@ -52,7 +52,8 @@ static inline size_t make_sample(union any_record *rec, uint32_t vm, uint32_t vc
 	};
 	for (i = 0; i < nr_frames && i < UKP_MAX_FRAMES; i++) {
 		frame = first + i;
-		memcpy((char *)rec + sizeof(rec->sample) + i * sizeof(frame), &frame, sizeof(frame));
+		memcpy((char *)rec + sizeof(rec->sample) + i * sizeof(frame), &frame,
+		       sizeof(frame));
 	}
 	return rec->sample.hdr.len;
 }
@@ -61,7 +62,10 @@ static inline size_t make_text(union any_record *rec, uint32_t vm, uint64_t rip,
 {
 	memset(rec, 0, sizeof(*rec));
 	rec->text = (struct ukp_text){
-		.hdr = { .kind = UKP_REC_TEXT, .len = sizeof(struct ukp_text), .ts_ns = 1, .vm = vm },
+		.hdr = { .kind = UKP_REC_TEXT,
+			 .len = sizeof(struct ukp_text),
+			 .ts_ns = 1,
+			 .vm = vm },
 		.gva = rip & ~(UKP_TEXT_LEN - 1ull),
 		.rip = rip,
 	};

@@ -33,7 +33,8 @@ static const struct recording_info info = {
 };
 
 static const struct recording_vm vms[] = {
-	{ 0, 4242, "web0", "qemu-system-x86_64", "/srv/web/app", "console=ttyS0 a=b --x", 128ull << 20 },
+	{ 0, 4242, "web0", "qemu-system-x86_64", "/srv/web/app", "console=ttyS0 a=b --x",
+	  128ull << 20 },
 	{ 1, 1, "name=x\nid=7\n\033[31m\"'\\\xff;", "", "a b=c", "", UINT64_MAX },
 	{ 7, 2, "", "fc", NULL, NULL, 0 },
 };
@@ -131,7 +132,8 @@ static void assert_same_profile(const struct profile *a, const struct profile *b
 		assert_int_equal(sa.weight, sb.weight);
 		assert_int_equal(sa.nr_frames, sb.nr_frames);
 		if (sa.nr_frames)
-			assert_memory_equal(sa.frames, sb.frames, sa.nr_frames * sizeof(*sa.frames));
+			assert_memory_equal(sa.frames, sb.frames,
+					    sa.nr_frames * sizeof(*sa.frames));
 	}
 }
 
@@ -384,7 +386,8 @@ static void random_damage_gives_a_verdict(void **state)
 			x = next_random(&seed);
 			copy[HEADER_LEN + x % (file.len - HEADER_LEN)] = x >> 32;
 		}
-		write_file(copy, file.len - (next_random(&seed) % 4 ? 0 : next_random(&seed) % 1000));
+		write_file(copy,
+			   file.len - (next_random(&seed) % 4 ? 0 : next_random(&seed) % 1000));
 		r = new_recording();
 		assert_int_equal(capture__read(path, r, NULL), CAPTURE_OK);
 		assert_true(recording__nr_samples(r) <= NR_SAMPLES);
@@ -528,8 +531,8 @@ static void strings_that_are_not_ended_are_skipped(void **state)
 
 static void impossible_lengths_end_the_file(void **state)
 {
-	static const uint32_t lens[] = { (1 << 20) + 1, 0x7fffffff, 0x80000000, 0xfffffff8, 0xfffffff9,
-					 UINT32_MAX };
+	static const uint32_t lens[] = { (1 << 20) + 1, 0x7fffffff, 0x80000000,
+					 0xfffffff8,    0xfffffff9, UINT32_MAX };
 	struct recording *r;
 	size_t i;
 
@@ -582,7 +585,7 @@ static void contradictions_are_counted(void **state)
 	add_chunk(3, &rec, len); /* 4: fewer */
 	rec.sample.nr_frames = 2;
 	add_chunk(3, &rec, len - 8); /* 5: the record is longer than its chunk */
-	add_chunk(3, &rec, len); /* right */
+	add_chunk(3, &rec, len);     /* right */
 	r = read_made(CAPTURE_OK, 0);
 	assert_int_equal(recording__nr_bad(r), 5);
 	assert_int_equal(recording__nr_samples(r), 1);
@@ -596,7 +599,9 @@ static void silly_numbers_are_survived(void **state)
 
 	(void)state;
 	begin_file(1, 1);
-	ADD_CHUNK(1, "freq_hz=99999999999999999999999\0period_ns=-1\0start_mono_ns=abc\0emulated=\0host=");
+	ADD_CHUNK(
+		1,
+		"freq_hz=99999999999999999999999\0period_ns=-1\0start_mono_ns=abc\0emulated=\0host=");
 	ADD_CHUNK(2, "id=4294967296\0pid=-7\0mem_bytes=0x10");
 	ADD_CHUNK(4, "fired=18446744073709551615\0stored=1e9");
 	ADD_CHUNK(5, "how=exploded\0duration_ns=18446744073709551615");
@@ -676,7 +681,9 @@ static void a_pipe_that_is_full_is_waited_for(void **state)
 		recording__set_capture(live, w);
 		fill(live);
 		for (i = 0; i < 1000; i++)
-			recording__vm(live, &(struct recording_vm){ .id = 100 + i, .args = "0123456789abcdefghijkl" });
+			recording__vm(live,
+				      &(struct recording_vm){ .id = 100 + i,
+							      .args = "0123456789abcdefghijkl" });
 		status = capture_writer__close(w);
 		recording__free(live);
 		_exit(status != 0);

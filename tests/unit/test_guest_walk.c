@@ -16,7 +16,7 @@
 
 #define RAM_SIZE (16ull << 20)
 #define HVA_BASE 0x7f0000000000ull
-#define ROOT	 0x1000ull  /* guest-physical address of the top page table */
+#define ROOT     0x1000ull /* guest-physical address of the top page table */
 #define STACK_PA 0x200000ull
 #define STACK_VA 0x400000ull
 
@@ -195,7 +195,8 @@ static void return_address_0_is_the_root(void **state)
 static void bad_frame_pointers_are_not_followed(void **state)
 {
 	static const uint64_t bad[] = {
-		STACK_VA + 1, STACK_VA + 4, 7, 0x800000000000, 0xffff7ffffffffff8, 0x123456789abcdef0,
+		STACK_VA + 1,       STACK_VA + 4,       7,
+		0x800000000000,     0xffff7ffffffffff8, 0x123456789abcdef0,
 		0xfffffffffffffff8, 0xfffffffffffffff0, UINT64_MAX,
 	};
 	size_t i;
@@ -210,7 +211,9 @@ static void bad_frame_pointers_are_not_followed(void **state)
 		if (bad[i] <= STACK_VA + 16)
 			assert_walk(UKP_STOP_BACKWARDS, 3);
 		else
-			assert_walk(bad[i] == 0xfffffffffffffff0 ? UKP_STOP_UNMAPPED : UKP_STOP_BADFP, 3);
+			assert_walk(bad[i] == 0xfffffffffffffff0 ? UKP_STOP_UNMAPPED
+								 : UKP_STOP_BADFP,
+				    3);
 	}
 }
 

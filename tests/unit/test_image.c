@@ -10,7 +10,9 @@ static const struct elf_sym syms[] = {
 	{ "f", 0x100000, 0x40, STB_GLOBAL, STT_FUNC, ELF_TEXT },
 	{ "g", 0x100040, 0, STB_LOCAL, STT_NOTYPE, ELF_TEXT },
 };
-static const struct elf_desc desc = { .text_len = 0x100, .syms = syms, .nr_syms = 2, .has_build_id = true };
+static const struct elf_desc desc = {
+	.text_len = 0x100, .syms = syms, .nr_syms = 2, .has_build_id = true
+};
 
 static enum image_verdict open_bytes(const void *data, size_t len)
 {
@@ -96,7 +98,8 @@ static void every_verdict_is_given(void **state)
 		memcpy(saved, sb.data + cases[i].at, 8);
 		memcpy(sb.data + cases[i].at, &cases[i].value, cases[i].width);
 		if (open_bytes(sb.data, sb.len) != cases[i].want)
-			fail_msg("case %zu: %s", i, image__verdict_str(open_bytes(sb.data, sb.len)));
+			fail_msg("case %zu: %s", i,
+				 image__verdict_str(open_bytes(sb.data, sb.len)));
 		memcpy(sb.data + cases[i].at, saved, 8);
 	}
 	strbuf__free(&sb);
@@ -183,10 +186,13 @@ static int count_syms(void *ctx, const struct image_sym *sym)
 static void visitors_may_stop(void **state)
 {
 	static const struct elf_sym four[] = {
-		{ "a", 0x100000, 1, 0, STT_FUNC, ELF_TEXT }, { "b", 0x100001, 1, 0, STT_FUNC, ELF_TEXT },
-		{ "c", 0x100002, 1, 0, STT_FUNC, ELF_TEXT }, { "d", 0x100003, 1, 0, STT_FUNC, ELF_TEXT },
+		{ "a", 0x100000, 1, 0, STT_FUNC, ELF_TEXT },
+		{ "b", 0x100001, 1, 0, STT_FUNC, ELF_TEXT },
+		{ "c", 0x100002, 1, 0, STT_FUNC, ELF_TEXT },
+		{ "d", 0x100003, 1, 0, STT_FUNC, ELF_TEXT },
 	};
-	struct image *img = elf_open(&(struct elf_desc){ .text_len = 64, .syms = four, .nr_syms = 4 });
+	struct image *img =
+		elf_open(&(struct elf_desc){ .text_len = 64, .syms = four, .nr_syms = 4 });
 	int nr = 0;
 
 	(void)state;
@@ -214,7 +220,8 @@ static void mutated_files_never_crash(void **state)
 			x = next_random(&seed);
 			/* Headers and tables, seldom the code. */
 			at = x & 1 ? x / 2 % 0x100 : 0x300 + x / 2 % (sb.len - 0x300);
-			copy[at] = x & 2 ? x >> 40 : (const uint8_t[]){ 0, 1, 0x7f, 0xff }[x >> 50 & 3];
+			copy[at] = x & 2 ? x >> 40
+					 : (const uint8_t[]){ 0, 1, 0x7f, 0xff }[x >> 50 & 3];
 		}
 		elf_write(copy, sb.len - (next_random(&seed) % 8 ? 0 : next_random(&seed) % 64));
 		img = NULL;

@@ -28,14 +28,17 @@ static void strings_are_quoted(void **state)
 	assert_json("a\"b\\c/d", "\"a\\\"b\\\\c/d\"");
 	assert_json("\n\t\r\x01\x1f\x7f", "\"\\u000a\\u0009\\u000d\\u0001\\u001f\\u007f\"");
 	assert_json("%s%n", "\"%s%n\"");
-	assert_json("\xc3\xa9\xe2\x82\xac\xf0\x9f\xa6\x84", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\xa6\x84\"");
+	assert_json("\xc3\xa9\xe2\x82\xac\xf0\x9f\xa6\x84",
+		    "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\xa6\x84\"");
 }
 
 /* What is no UTF-8 makes the whole document unreadable for others. */
 static void broken_utf8_is_replaced(void **state)
 {
 	(void)state;
-	assert_json("a\xff""b", "\"a\\ufffdb\"");
+	assert_json("a\xff"
+		    "b",
+		    "\"a\\ufffdb\"");
 	assert_json("\xc3", "\"\\ufffd\"");
 	assert_json("\xc3(", "\"\\ufffd(\"");
 	assert_json("\xe2\x82", "\"\\ufffd\\ufffd\"");
@@ -58,7 +61,8 @@ static void every_character_survives(void **state)
 		else if (cp < 0x10000)
 			n = 3, s[0] = 0xe0 | cp >> 12, s[1] = 0x80 | (cp >> 6 & 0x3f);
 		else
-			n = 4, s[0] = 0xf0 | cp >> 18, s[1] = 0x80 | (cp >> 12 & 0x3f), s[2] = 0x80 | (cp >> 6 & 0x3f);
+			n = 4, s[0] = 0xf0 | cp >> 18, s[1] = 0x80 | (cp >> 12 & 0x3f),
+			s[2] = 0x80 | (cp >> 6 & 0x3f);
 		s[n - 1] = 0x80 | (cp & 0x3f);
 		assert_int_equal(utf8__decode(s, n, &got), cp >= 0xd800 && cp <= 0xdfff ? 0 : n);
 		assert_int_equal(utf8__decode(s, n - 1, &got), 0);

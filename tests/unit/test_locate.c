@@ -3,10 +3,10 @@
 
 #include "locate.h"
 
-#define PAGES	 64
+#define PAGES    64
 #define TEXT_LEN (PAGES * 4096)
-#define BASE	 0x100000ull
-#define MAX	 16
+#define BASE     0x100000ull
+#define MAX      16
 
 static uint8_t text[TEXT_LEN];
 static struct locate_probe probes[MAX];
@@ -16,7 +16,8 @@ static struct locate_info info;
 
 static struct image *open_text(uint16_t type)
 {
-	return elf_open(&(struct elf_desc){ .type = type, .addr = BASE, .text = text, .text_len = TEXT_LEN });
+	return elf_open(&(struct elf_desc){
+		.type = type, .addr = BASE, .text = text, .text_len = TEXT_LEN });
 }
 
 static int reset(void **state)
@@ -85,7 +86,8 @@ static void any_page_of_the_upper_half_is_found(void **state)
 	(void)state;
 	for (i = 0; i < 20; i++) {
 		reset(NULL);
-		bias = (0xffffffff80000000 | (next_random(&seed) & 0x7ff00000)) + (next_random(&seed) & 0xff) * 4096;
+		bias = (0xffffffff80000000 | (next_random(&seed) & 0x7ff00000)) +
+		       (next_random(&seed) & 0xff) * 4096;
 		bias -= BASE;
 		ran(next_random(&seed) % (TEXT_LEN - 64), bias);
 		ran(next_random(&seed) % (TEXT_LEN - 64), bias);

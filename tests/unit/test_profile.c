@@ -35,7 +35,8 @@ static struct profile *new_profile(size_t max)
 	return p;
 }
 
-static void totals(const struct profile *p, uint64_t *count, uint64_t *weight, uint64_t *without_frames)
+static void totals(const struct profile *p, uint64_t *count, uint64_t *weight,
+		   uint64_t *without_frames)
 {
 	struct profile_stack st;
 	size_t i;
@@ -82,7 +83,8 @@ static void samples_that_differ_in_anything_are_apart(void **state)
 
 	(void)state;
 	for (round = 0; round < 2; round++) {
-		add(p, 0, 0, 0, 0, 0, 0); /* the first one has no frames: nothing is allocated for them */
+		add(p, 0, 0, 0, 0, 0,
+		    0); /* the first one has no frames: nothing is allocated for them */
 		add(p, 1, 0, 0, 0, 0, 0);
 		add(p, 0, 1, 0, 0, 0, 0);
 		add(p, 0, 0, 1, 0, 0, 0);
@@ -113,7 +115,8 @@ static void a_profile_grows(void **state)
 		k += st.count;
 		if (st.nr_frames) {
 			assert_int_equal(st.count, 2);
-			assert_int_equal(st.frames[st.nr_frames - 1], st.frames[0] + st.nr_frames - 1);
+			assert_int_equal(st.frames[st.nr_frames - 1],
+					 st.frames[0] + st.nr_frames - 1);
 			assert_int_equal(st.frames[0] / 1000 % 3, st.vm);
 			assert_int_equal(st.frames[0] / 1000 % 128, st.nr_frames);
 		}

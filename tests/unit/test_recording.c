@@ -9,8 +9,10 @@ static struct recording *new_recording(void)
 	struct recording *r = NULL;
 
 	assert_int_equal(recording__new(&r), 0);
-	assert_int_equal(recording__begin(r, &(struct recording_info){ .event = "cpu-clock",
-								       .start_mono_ns = 4000000000 }), 0);
+	assert_int_equal(recording__begin(r,
+					  &(struct recording_info){ .event = "cpu-clock",
+								    .start_mono_ns = 4000000000 }),
+			 0);
 	assert_int_equal(recording__vm(r, &(struct recording_vm){ .id = 0, .name = "a" }), 0);
 	assert_int_equal(recording__vm(r, &(struct recording_vm){ .id = 9, .name = "b" }), 0);
 	return r;
@@ -76,7 +78,11 @@ static void bad_records_are_counted_and_change_nothing(void **state)
 	size_t len, n;
 
 	(void)state;
-#define BAD(n) do { assert_int_equal(recording__record(r, &rec, n), 0); assert_account(r, 0, ++bad); } while (0)
+#define BAD(n)                                                      \
+	do {                                                        \
+		assert_int_equal(recording__record(r, &rec, n), 0); \
+		assert_account(r, 0, ++bad);                        \
+	} while (0)
 	/* Short by any number of bytes, also where the header agrees. */
 	len = make_sample(&rec, 0, 0, 0, 0, 5, 0x1000);
 	for (n = 0; n < len; n++)

@@ -49,7 +49,8 @@ static void order_does_not_depend_on_how_it_came(void **state)
 			fix_add_vm(snap[round], "vm", NULL, false);
 		for (k = 0; k < 500; k++) {
 			at = round ? 499 - k : k;
-			STACK(snap[round], at % 3, at % 2, at % 3, at % 5 ? NULL : "root", 1 + at, at * 7 % 11, at % 13, at % 4);
+			STACK(snap[round], at % 3, at % 2, at % 3, at % 5 ? NULL : "root", 1 + at,
+			      at * 7 % 11, at % 13, at % 4);
 		}
 		snapshot__seal(snap[round]);
 	}

@@ -27,10 +27,15 @@ static void add(struct symbolizer *s, const struct elf_desc *d, uint64_t bias)
 	assert_int_equal(symbolizer__add_image(s, elf_open(d), bias), 0);
 }
 
-static const struct elf_desc kernel_desc = { .text_len = 0x100, .syms = kernel, .nr_syms = 2, .has_build_id = true };
-static const struct elf_desc app_desc = { .type = ET_DYN, .text_len = 0x100, .syms = app, .nr_syms = 1 };
+static const struct elf_desc kernel_desc = {
+	.text_len = 0x100, .syms = kernel, .nr_syms = 2, .has_build_id = true
+};
+static const struct elf_desc app_desc = {
+	.type = ET_DYN, .text_len = 0x100, .syms = app, .nr_syms = 1
+};
 
-static void assert_name(struct symbolizer *s, uint64_t gva, bool is_return, const char *name, uint64_t start)
+static void assert_name(struct symbolizer *s, uint64_t gva, bool is_return, const char *name,
+			uint64_t start)
 {
 	const struct sym_frame *f = (void *)1;
 	size_t nr = symbolizer__resolve(s, gva, is_return, &f);
@@ -111,7 +116,9 @@ static void images_without_names_are_refused(void **state)
 	struct symbolizer *s = new_symbolizer();
 
 	(void)state;
-	assert_int_equal(symbolizer__add_image(s, elf_open(&(struct elf_desc){ .text_len = 16 }), 0), -ENOENT);
+	assert_int_equal(symbolizer__add_image(s, elf_open(&(struct elf_desc){ .text_len = 16 }),
+					       0),
+			 -ENOENT);
 	assert_int_equal(symbolizer__nr_images(s), 0);
 	assert_name(s, BASE, false, NULL, 0);
 	symbolizer__put(s);

@@ -6,11 +6,15 @@
 #include "symtab.h"
 
 #define BASE 0x100000ull
-#define FUNC(name, off, size) { name, BASE + (off), size, STB_GLOBAL, STT_FUNC, ELF_TEXT }
+#define FUNC(name, off, size)                                            \
+	{                                                                \
+		name, BASE + (off), size, STB_GLOBAL, STT_FUNC, ELF_TEXT \
+	}
 
 static struct symtab *build(const struct elf_sym *syms, size_t nr)
 {
-	struct image *img = elf_open(&(struct elf_desc){ .text_len = 0x1000, .syms = syms, .nr_syms = nr });
+	struct image *img =
+		elf_open(&(struct elf_desc){ .text_len = 0x1000, .syms = syms, .nr_syms = nr });
 	struct symtab *st = NULL;
 
 	assert_int_equal(symtab__new(&st, img), 0);
@@ -18,7 +22,9 @@ static struct symtab *build(const struct elf_sym *syms, size_t nr)
 	return st;
 }
 
-#define BUILD(...) build((const struct elf_sym[]){ __VA_ARGS__ }, ARRAY_SIZE(((struct elf_sym[]){ __VA_ARGS__ })))
+#define BUILD(...)                                     \
+	build((const struct elf_sym[]){ __VA_ARGS__ }, \
+	      ARRAY_SIZE(((struct elf_sym[]){ __VA_ARGS__ })))
 
 /* @want: name at BASE + @off, or NULL. */
 static void assert_at(const struct symtab *st, uint64_t off, const char *want)
@@ -38,7 +44,8 @@ static void assert_at(const struct symtab *st, uint64_t off, const char *want)
 
 static void a_function_owns_its_bytes_and_no_more(void **state)
 {
-	struct symtab *st = BUILD(FUNC("f", 0x100, 0x20), FUNC("g", 0x120, 0x10), FUNC("h", 0x200, 1));
+	struct symtab *st =
+		BUILD(FUNC("f", 0x100, 0x20), FUNC("g", 0x120, 0x10), FUNC("h", 0x200, 1));
 	struct symtab_sym sym;
 
 	(void)state;
@@ -81,8 +88,8 @@ static void symbols_without_a_size_reach_to_the_next(void **state)
 static void the_innermost_sized_symbol_wins(void **state)
 {
 	struct symtab_sym sym;
-	struct symtab *st = BUILD(FUNC("outer", 0, 0x100), FUNC("inner", 0x20, 0x20), FUNC("in_in", 0x28, 8),
-				  FUNC("overlaps", 0xf0, 0x20),
+	struct symtab *st = BUILD(FUNC("outer", 0, 0x100), FUNC("inner", 0x20, 0x20),
+				  FUNC("in_in", 0x28, 8), FUNC("overlaps", 0xf0, 0x20),
 				  { "label", BASE + 0x50, 0, STB_GLOBAL, STT_NOTYPE, ELF_TEXT });
 
 	(void)state;
@@ -104,17 +111,17 @@ static void the_innermost_sized_symbol_wins(void **state)
 
 static void one_name_is_chosen_per_address(void **state)
 {
-	struct symtab *st = BUILD(
-		{ "local", BASE, 0x10, STB_LOCAL, STT_FUNC, ELF_TEXT },
-		{ "weak", BASE, 0x10, STB_WEAK, STT_FUNC, ELF_TEXT },
-		{ "zglobal", BASE, 0x10, STB_GLOBAL, STT_FUNC, ELF_TEXT },
-		{ "zz", BASE, 0x10, STB_GLOBAL, STT_FUNC, ELF_TEXT },
-		{ "aaa", BASE, 0x10, STB_GLOBAL, STT_NOTYPE, ELF_TEXT },
-		{ "weak2", BASE + 0x20, 0x10, STB_WEAK, STT_FUNC, ELF_TEXT },
-		{ "local2", BASE + 0x20, 0x10, STB_LOCAL, STT_FUNC, ELF_TEXT },
-		{ "unsized", BASE + 0x30, 0, STB_GLOBAL, STT_FUNC, ELF_TEXT },
-		{ "sized", BASE + 0x30, 0x10, STB_LOCAL, STT_NOTYPE, ELF_TEXT },
-		{ "ifunc", BASE + 0x50, 0x10, STB_GLOBAL, STT_GNU_IFUNC, ELF_TEXT });
+	struct symtab *st =
+		BUILD({ "local", BASE, 0x10, STB_LOCAL, STT_FUNC, ELF_TEXT },
+		      { "weak", BASE, 0x10, STB_WEAK, STT_FUNC, ELF_TEXT },
+		      { "zglobal", BASE, 0x10, STB_GLOBAL, STT_FUNC, ELF_TEXT },
+		      { "zz", BASE, 0x10, STB_GLOBAL, STT_FUNC, ELF_TEXT },
+		      { "aaa", BASE, 0x10, STB_GLOBAL, STT_NOTYPE, ELF_TEXT },
+		      { "weak2", BASE + 0x20, 0x10, STB_WEAK, STT_FUNC, ELF_TEXT },
+		      { "local2", BASE + 0x20, 0x10, STB_LOCAL, STT_FUNC, ELF_TEXT },
+		      { "unsized", BASE + 0x30, 0, STB_GLOBAL, STT_FUNC, ELF_TEXT },
+		      { "sized", BASE + 0x30, 0x10, STB_LOCAL, STT_NOTYPE, ELF_TEXT },
+		      { "ifunc", BASE + 0x50, 0x10, STB_GLOBAL, STT_GNU_IFUNC, ELF_TEXT });
 
 	(void)state;
 	assert_at(st, 0, "zglobal");
@@ -128,8 +135,9 @@ static void one_name_is_chosen_per_address(void **state)
 /* Two names at one address with different sizes: what only the longer one covers is still the longer one's. */
 static void a_short_alias_does_not_hide_the_rest(void **state)
 {
-	struct symtab *st = BUILD(FUNC("a_entry", 0, 0x10), FUNC("b_all", 0, 0x100), FUNC("c_half", 0, 0x80),
-				  FUNC("next", 0x100, 0x10), { "l_long", BASE + 0x200, 0x40, STB_LOCAL, STT_FUNC, ELF_TEXT },
+	struct symtab *st = BUILD(FUNC("a_entry", 0, 0x10), FUNC("b_all", 0, 0x100),
+				  FUNC("c_half", 0, 0x80), FUNC("next", 0x100, 0x10),
+				  { "l_long", BASE + 0x200, 0x40, STB_LOCAL, STT_FUNC, ELF_TEXT },
 				  FUNC("g_short", 0x200, 0x20));
 
 	(void)state;
@@ -147,20 +155,21 @@ static void a_short_alias_does_not_hide_the_rest(void **state)
 
 static void what_names_no_code_is_left_out(void **state)
 {
-	struct symtab *st = BUILD(
-		{ "data", BASE + 0x1000000, 8, STB_GLOBAL, STT_OBJECT, ELF_DATA },
-		{ "data_func", BASE + 0x1000000, 8, STB_GLOBAL, STT_FUNC, ELF_DATA },
-		{ "object", BASE, 8, STB_GLOBAL, STT_OBJECT, ELF_TEXT },
-		{ "section", BASE, 0, STB_LOCAL, STT_SECTION, ELF_TEXT },
-		{ "file.c", BASE, 0, STB_LOCAL, STT_FILE, SHN_ABS },
-		{ "absolute", BASE, 8, STB_GLOBAL, STT_NOTYPE, SHN_ABS },
-		{ "undefined", BASE, 8, STB_GLOBAL, STT_FUNC, SHN_UNDEF },
-		{ "no_section", BASE, 8, STB_GLOBAL, STT_FUNC, 77 },
-		{ ".L123", BASE, 8, STB_LOCAL, STT_FUNC, ELF_TEXT },
-		{ "", BASE, 8, STB_GLOBAL, STT_FUNC, ELF_TEXT },
-		{ "_etext", BASE + 0x1000, 0, STB_GLOBAL, STT_NOTYPE, ELF_TEXT }, /* at its section's end */
-		{ "before", BASE - 1, 8, STB_GLOBAL, STT_FUNC, ELF_TEXT },
-		FUNC("too_long", 0xff0, 0x100000), FUNC("huge", 0x100, UINT64_MAX));
+	struct symtab *st =
+		BUILD({ "data", BASE + 0x1000000, 8, STB_GLOBAL, STT_OBJECT, ELF_DATA },
+		      { "data_func", BASE + 0x1000000, 8, STB_GLOBAL, STT_FUNC, ELF_DATA },
+		      { "object", BASE, 8, STB_GLOBAL, STT_OBJECT, ELF_TEXT },
+		      { "section", BASE, 0, STB_LOCAL, STT_SECTION, ELF_TEXT },
+		      { "file.c", BASE, 0, STB_LOCAL, STT_FILE, SHN_ABS },
+		      { "absolute", BASE, 8, STB_GLOBAL, STT_NOTYPE, SHN_ABS },
+		      { "undefined", BASE, 8, STB_GLOBAL, STT_FUNC, SHN_UNDEF },
+		      { "no_section", BASE, 8, STB_GLOBAL, STT_FUNC, 77 },
+		      { ".L123", BASE, 8, STB_LOCAL, STT_FUNC, ELF_TEXT },
+		      { "", BASE, 8, STB_GLOBAL, STT_FUNC, ELF_TEXT },
+		      { "_etext", BASE + 0x1000, 0, STB_GLOBAL, STT_NOTYPE,
+			ELF_TEXT }, /* at its section's end */
+		      { "before", BASE - 1, 8, STB_GLOBAL, STT_FUNC, ELF_TEXT },
+		      FUNC("too_long", 0xff0, 0x100000), FUNC("huge", 0x100, UINT64_MAX));
 
 	(void)state;
 	assert_at(st, 0, NULL);
@@ -174,7 +183,8 @@ static void what_names_no_code_is_left_out(void **state)
 
 static void images_without_names_say_so(void **state)
 {
-	static const struct elf_sym data[] = { { "d", BASE + 0x1000000, 8, STB_GLOBAL, STT_OBJECT, ELF_DATA } };
+	static const struct elf_sym data[] = { { "d", BASE + 0x1000000, 8, STB_GLOBAL, STT_OBJECT,
+						 ELF_DATA } };
 	struct symtab *st = (void *)1;
 	struct image *img;
 
@@ -195,7 +205,8 @@ static void dynsym_serves_where_symtab_is_missing(void **state)
 	struct image *img;
 
 	(void)state;
-	img = elf_open(&(struct elf_desc){ .text_len = 64, .syms = syms, .nr_syms = 1, .table = SHT_DYNSYM });
+	img = elf_open(&(struct elf_desc){
+		.text_len = 64, .syms = syms, .nr_syms = 1, .table = SHT_DYNSYM });
 	assert_int_equal(symtab__new(&st, img), 0);
 	image__free(img);
 	assert_at(st, 15, "exported");
@@ -217,7 +228,8 @@ static void names_that_multiply_are_refused(void **state)
 	memset(name, 'n', name_len);
 	name[name_len] = '\0';
 	for (i = 0; i < nr; i++)
-		syms[i] = (struct elf_sym){ i ? "" : name, BASE + i % 0x1000, 1, STB_GLOBAL, STT_FUNC, ELF_TEXT };
+		syms[i] = (struct elf_sym){ i ? "" : name, BASE + i % 0x1000, 1,
+					    STB_GLOBAL,    STT_FUNC,          ELF_TEXT };
 	sb = elf_build(&(struct elf_desc){ .text_len = 0x1000, .syms = syms, .nr_syms = nr });
 	table = (Elf64_Sym *)(sb.data + 0x200 + 0x1000);
 	for (i = 0; i < nr; i++)
@@ -247,8 +259,11 @@ static void ranges_agree_with_a_plain_search(void **state)
 		for (i = 0; i < 12; i++) {
 			x = next_random(&seed);
 			snprintf(names[i], sizeof(names[i]), "s%d", i);
-			syms[i] = (struct elf_sym){ names[i], BASE + x % 64, 1 + (x >> 8) % 40,
-						    x >> 20 & 1 ? STB_GLOBAL : STB_LOCAL, STT_FUNC, ELF_TEXT };
+			syms[i] = (struct elf_sym){
+				names[i],          BASE + x % 64,
+				1 + (x >> 8) % 40, x >> 20 & 1 ? STB_GLOBAL : STB_LOCAL,
+				STT_FUNC,          ELF_TEXT
+			};
 		}
 		st = build(syms, 12);
 		for (at = BASE; at < BASE + 128; at++) {

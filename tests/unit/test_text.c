@@ -98,24 +98,25 @@ static void several_vms_and_one_sample(void **state)
 	a = fix_add_vm(snap, "all", NULL, false);
 	fix_add_vm(snap, "b", fix_symbolizer(), false);
 	STACK(snap, a, 0, SNAP_PLACE_GUEST, NULL, 1, 0x10);
-	assert_text(snap,
-		    "# vm all (qemu-system-x86_64, PID 4242, 2 vCPUs): no image\n"
-		    "# vm b (qemu-system-x86_64, PID 4242, 2 vCPUs): /srv/web/app.dbg, not verified\n"
-		    "# event cpu-clock at 99 Hz, 10.0 s, host kernel 6.1.0-31-amd64\n"
-		    "# samples 1: guest 100.0%, kvm 0.0%, vmm 0.0%\n"
-		    "# stacks: complete 100.0%, incomplete 0.0%, without registers 0.0%; "
-		    "frames without a name 100.0%\n"
-		    "# interrupts 0 = stored 0 + dropped 0\n"
-		    "# counters:\n"
-		    "\n"
-		    "   self    total  function\n"
-		    "100.00%  100.00%  0x10\n"
-		    "\n"
-		    "hottest stacks\n"
-		    "100.00%  1 sample\n"
-		    "           0x10\n"
-		    "           all\n"
-		    "           all\n");
+	assert_text(
+		snap,
+		"# vm all (qemu-system-x86_64, PID 4242, 2 vCPUs): no image\n"
+		"# vm b (qemu-system-x86_64, PID 4242, 2 vCPUs): /srv/web/app.dbg, not verified\n"
+		"# event cpu-clock at 99 Hz, 10.0 s, host kernel 6.1.0-31-amd64\n"
+		"# samples 1: guest 100.0%, kvm 0.0%, vmm 0.0%\n"
+		"# stacks: complete 100.0%, incomplete 0.0%, without registers 0.0%; "
+		"frames without a name 100.0%\n"
+		"# interrupts 0 = stored 0 + dropped 0\n"
+		"# counters:\n"
+		"\n"
+		"   self    total  function\n"
+		"100.00%  100.00%  0x10\n"
+		"\n"
+		"hottest stacks\n"
+		"100.00%  1 sample\n"
+		"           0x10\n"
+		"           all\n"
+		"           all\n");
 }
 
 static void empty_profile_says_so(void **state)

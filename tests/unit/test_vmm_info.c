@@ -12,7 +12,9 @@ static void parse(const char *const *argv, int argc)
 	assert_int_equal(vmm_info__parse(argv, argc, &info), 0);
 }
 
-#define PARSE(...) parse((const char *const[]){ __VA_ARGS__ }, ARRAY_SIZE(((const char *const[]){ __VA_ARGS__ })))
+#define PARSE(...)                                  \
+	parse((const char *const[]){ __VA_ARGS__ }, \
+	      ARRAY_SIZE(((const char *const[]){ __VA_ARGS__ })))
 
 static void same(const char *got, const char *want)
 {
@@ -93,7 +95,8 @@ static void other_vmms(void **state)
 	want("firecracker", "uvm-2", NULL, NULL);
 	PARSE("firecracker");
 	want("firecracker", "firecracker", NULL, NULL);
-	PARSE("cloud-hypervisor", "--kernel", "/vmlinux", "--cmdline", "console=hvc0", "--cpus", "boot=1");
+	PARSE("cloud-hypervisor", "--kernel", "/vmlinux", "--cmdline", "console=hvc0", "--cpus",
+	      "boot=1");
 	want("cloud-hypervisor", "vmlinux", "/vmlinux", "console=hvc0");
 	PARSE("lkvm", "run", "-k", "/img", "--name", "n", "--params", "p q");
 	want("lkvm", "n", "/img", "p q");
@@ -108,7 +111,8 @@ static void solo5_takes_options_then_the_image(void **state)
 	(void)state;
 	PARSE("solo5-hvt", "hello.hvt", "--name=x", "arg");
 	want("solo5-hvt", "hello.hvt", "hello.hvt", "--name=x arg");
-	PARSE("/usr/bin/solo5-hvt", "--mem=64", "--net:service=tap0", "--block:s=/x", "--", "d/web.hvt");
+	PARSE("/usr/bin/solo5-hvt", "--mem=64", "--net:service=tap0", "--block:s=/x", "--",
+	      "d/web.hvt");
 	want("solo5-hvt", "web.hvt", "d/web.hvt", NULL);
 	PARSE("solo5-hvt", "--mem=64", "web.hvt", "--", "a");
 	want("solo5-hvt", "web.hvt", "web.hvt", "a");
