@@ -317,6 +317,20 @@ uint64_t image__entry(const struct image *img)
 	return img->entry;
 }
 
+bool image__linear_offset(const struct image *img, uint64_t *offset)
+{
+	uint64_t first = img->texts[0].addr - img->texts[0].paddr;
+	size_t i;
+
+	if (img->is_pic || first % 4096)
+		return false;
+	for (i = 1; i < img->nr_texts; i++)
+		if (img->texts[i].addr - img->texts[i].paddr != first)
+			return false;
+	*offset = first;
+	return true;
+}
+
 size_t image__nr_texts(const struct image *img)
 {
 	return img->nr_texts;

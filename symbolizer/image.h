@@ -73,6 +73,14 @@ const char *image__build_id(const struct image *img);
 bool image__is_pic(const struct image *img);
 uint64_t image__entry(const struct image *img);
 
+/**
+ * image__linear_offset() - distance between the virtual and the physical addresses that it is linked for.
+ * @offset: receives it, if it is the same for all its code and a multiple of 4096.
+ *
+ * Return: true; false for a position-independent image, which is linked for no address.
+ */
+bool image__linear_offset(const struct image *img, uint64_t *offset);
+
 size_t image__nr_texts(const struct image *img);
 const struct image_text *image__text(const struct image *img, size_t i);
 

@@ -156,6 +156,13 @@ static int on_tick(void *ctx, uint64_t elapsed_ns)
 	return 0;
 }
 
+static bool on_linear_offset(void *ctx, const char *image, uint64_t *offset)
+{
+	const struct record *r = ctx;
+
+	return naming__linear_offset(r->naming, image, offset);
+}
+
 static int exit_of(enum session_status status)
 {
 	switch (status) {
@@ -267,7 +274,7 @@ static bool is_capture(const struct record_opts *o)
 
 static int run_record(const struct record_opts *o)
 {
-	struct session_ops ops = { .tick = on_tick };
+	struct session_ops ops = { .tick = on_tick, .linear_offset = on_linear_offset };
 	const struct exporter *exporter = NULL;
 	struct session *session = NULL;
 	enum session_status status;

@@ -118,16 +118,29 @@ void naming__free(struct naming *n)
 	free(n);
 }
 
-static char *choose_path(const struct naming *n, const struct recording_vm_data *vm)
+static char *choose_path(const struct naming *n, const char *image)
 {
 	char *twin;
 
 	if (n->symbols)
 		return strdup(n->symbols);
-	if (!vm->image)
+	if (!image)
 		return NULL;
-	twin = vmm_info__symbol_twin(vm->image);
-	return twin ? twin : strdup(vm->image);
+	twin = vmm_info__symbol_twin(image);
+	return twin ? twin : strdup(image);
+}
+
+bool naming__linear_offset(const struct naming *n, const char *image, uint64_t *offset)
+{
+	char *path = choose_path(n, image);
+	struct image *img = NULL;
+	bool yes = false;
+
+	if (path && !image__open(&img, path))
+		yes = image__linear_offset(img, offset);
+	image__free(img);
+	free(path);
+	return yes;
 }
 
 static int use_image(struct vm_naming *vm, struct image *img, uint64_t bias, enum vm_state state)
@@ -174,7 +187,7 @@ static int try_vm(struct naming *n, struct vm_naming *vm, const struct recording
 	struct image *img = NULL;
 
 	if (!vm->path)
-		vm->path = choose_path(n, data);
+		vm->path = choose_path(n, data->image);
 	if (!vm->path) {
 		vm->state = VM_NO_IMAGE;
 		return 0;

@@ -55,6 +55,16 @@ uint64_t naming__unresolved(struct naming *n, const struct recording *r);
  */
 int naming__snapshot(struct naming *n, const struct recording *r, struct snapshot **out);
 
+/**
+ * naming__linear_offset() - distance of virtual and physical addresses that a VM's image is linked for.
+ * @image: as the VMM's command line names it, or NULL; the user's image goes first.
+ *
+ * A guess until text probes that were read by it are the image's.
+ *
+ * Return: true if there is one.
+ */
+bool naming__linear_offset(const struct naming *n, const char *image, uint64_t *offset);
+
 /** naming__describe() - where the symbols of VM number @i come from, for one line of talk; borrowed. */
 const char *naming__describe(const struct naming *n, size_t i);
 

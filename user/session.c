@@ -25,6 +25,8 @@
 
 struct session {
 	struct session_opts opts;
+	const struct session_ops *ops; /* of session__run() */
+	void *ops_ctx;
 	struct recording *rec;
 	struct loader *loader;
 	struct vm_registry *registry;
@@ -51,7 +53,7 @@ static uint64_t now_ns(clockid_t clock)
 
 /* --- registry callbacks: what is found is recorded, and sampled --- */
 
-static int record_vm(struct session *s, const struct vm *vm)
+static int record_vm(struct session *s, struct vm *vm)
 {
 	struct recording_vm rv = {
 		.id = vm->id,
@@ -63,6 +65,10 @@ static int record_vm(struct session *s, const struct vm *vm)
 		.mem_bytes = vm->mem_bytes,
 	};
 
+	uint64_t offset;
+
+	if (s->ops->linear_offset && s->ops->linear_offset(s->ops_ctx, vm->info.image, &offset))
+		vm_registry__set_linear(s->registry, vm, offset);
 	loader__want_text(s->loader, vm->id, TEXT_AT_START);
 	return recording__vm(s->rec, &rv);
 }
@@ -471,6 +477,8 @@ enum session_status session__run(struct session *s, const struct session_ops *op
 	enum recording_end how;
 	int err;
 
+	s->ops = ops;
+	s->ops_ctx = ctx;
 	err = loader__set_handler(s->loader, on_record, s);
 	if (!err)
 		err = open_fds(s);

@@ -32,6 +32,11 @@ struct session_opts {
 struct session_ops {
 	/* Return: 0; anything else ends the recording with that error. */
 	int (*tick)(void *ctx, uint64_t elapsed_ns);
+	/*
+	 * Distance of virtual and physical addresses that a VM's image is linked for, see
+	 * vm_registry__set_linear(); false if there is none. May be NULL.
+	 */
+	bool (*linear_offset)(void *ctx, const char *image, uint64_t *offset);
 };
 
 enum session_status {

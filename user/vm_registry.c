@@ -368,6 +368,15 @@ int vm_registry__refresh(struct vm_registry *reg, pid_t pid)
 	return err;
 }
 
+void vm_registry__set_linear(struct vm_registry *reg, struct vm *vm, uint64_t offset)
+{
+	vm->has_linear = true;
+	vm->linear_offset = offset;
+	vm->map_value.linear_offset = offset;
+	vm->map_value.flags |= UKP_VM_LINEAR;
+	loader__set_vm(reg->loader, vm->id, &vm->map_value);
+}
+
 size_t vm_registry__nr(const struct vm_registry *reg)
 {
 	return reg->nr;

@@ -80,6 +80,13 @@ void vm_registry__free(struct vm_registry *reg);
  */
 int vm_registry__refresh(struct vm_registry *reg, pid_t pid);
 
+/**
+ * vm_registry__set_linear() - a VM's image has a fixed distance between virtual and physical addresses.
+ * @offset: GVA minus GPA, a multiple of 4096. Used where the guest's page tables lead nowhere: on Intel
+ *	KVM's copy of CR3 may be older than the guest's.
+ */
+void vm_registry__set_linear(struct vm_registry *reg, struct vm *vm, uint64_t offset);
+
 size_t vm_registry__nr(const struct vm_registry *reg); /* VMs ever seen */
 struct vm *vm_registry__vm(const struct vm_registry *reg, size_t id);
 size_t vm_registry__nr_alive(const struct vm_registry *reg);
