@@ -48,6 +48,7 @@ enum bpf_map_type {
 
 enum {
 	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
 };
 
 enum {
@@ -75,6 +76,11 @@ struct pt_regs {
 	unsigned long flags;
 	unsigned long sp;
 	unsigned long ss;
+};
+
+/* Context of a raw_tp program. */
+struct bpf_raw_tracepoint_args {
+	__u64 args[12];
 };
 
 /* Context of a perf_event program; the verifier translates the offsets of this uapi layout. */
@@ -181,6 +187,39 @@ struct kvm_vcpu {
 
 struct kvm_vcpu___rip {
 	struct kvm_vcpu_arch___rip arch;
+};
+
+/* kvm_amd */
+struct vmcb_control_area {
+	__u32 exit_code; /* 64 bits in 7.2: read by its relocated size */
+};
+
+struct vmcb {
+	struct vmcb_control_area control;
+};
+
+struct vcpu_svm {
+	struct kvm_vcpu vcpu;
+	struct vmcb *vmcb;
+};
+
+/* kvm_intel */
+union vmx_exit_reason {
+	__u32 full;
+};
+
+struct vcpu_vmx {
+	struct kvm_vcpu vcpu;
+	union vmx_exit_reason exit_reason;
+};
+
+struct vcpu_vt {
+	union vmx_exit_reason exit_reason;
+};
+
+/* 7.2 (and some before): what VMX and TDX share has a struct of its own. */
+struct vcpu_vmx___vt {
+	struct vcpu_vt vt;
 };
 
 #pragma clang attribute pop

@@ -103,4 +103,38 @@ struct {
 	__type(value, struct ukp_slot_walk);
 } slot_walk SEC(".maps");
 
+/*
+ * VM exits by vCPU and reason, and by the guest code that caused them; interrupts injected by vector.
+ * Made only when exits are asked for. Written by the exit programs, read by user space. Full: counted
+ * (EXIT_ROWS_FULL, EXIT_SITES_FULL, VIRQS_FULL); what is in the tables stays exact.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct ukp_exit_row_key);
+	__type(value, struct ukp_exit_row);
+} exit_rows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct ukp_exit_site_key);
+	__type(value, struct ukp_exit_site);
+} exit_sites SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct ukp_virq_key);
+	__type(value, __u64);
+} virqs SEC(".maps");
+
+/* A row and a site of zeros, to begin new ones with: too large for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ukp_exit_row);
+} exit_zero SEC(".maps");
+
 #endif /* BPF_MAPS_BPF_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ukprof.bpf - find VMs, sample vCPU threads. Addresses only: names are user space's work. */
+/* ukprof.bpf - find VMs, sample vCPU threads, account for VM exits. Addresses only: names are user space's work. */
 #include "vmlinux.h"
 
 #include <bpf/bpf_core_read.h>
@@ -54,6 +54,8 @@ static __always_inline void count(enum ukp_counter which)
 	if (row)
 		__sync_fetch_and_add(&row->v[which], 1);
 }
+
+#include "exits.bpf.h"
 
 static __always_inline int output(void *rec, __u64 len)
 {

@@ -59,7 +59,14 @@ enum ukp_stop {
 	X(DROP_NO_VCPU, "no_vcpu", "Samples dropped: the thread is not a known vCPU any more")   \
 	X(DROP_NO_SCRATCH, "no_scratch", "Samples dropped: no working memory on this processor") \
 	X(TEXT_STORED, "text_stored", "Text probes handed to user space")                        \
-	X(TEXT_FAILED, "text_failed", "Text probes that could not be read or stored")
+	X(TEXT_FAILED, "text_failed", "Text probes that could not be read or stored")           \
+	X(EXITS, "exits", "VM exits of the vCPUs that are watched")                               \
+	X(EXITS_TIMED, "exits_timed", "VM exits whose VM entry was seen, too")                    \
+	X(EXITS_UNTIMED, "exits_untimed", "VM exits that were followed by another without entry") \
+	X(ENTRIES_ALONE, "entries_alone", "VM entries whose exit was before the start")           \
+	X(EXIT_ROWS_FULL, "exit_rows_full", "VM exits not counted by reason: table full")         \
+	X(EXIT_SITES_FULL, "exit_sites_full", "VM exits not counted by guest code: table full")   \
+	X(VIRQS_FULL, "virqs_full", "Interrupts not counted by vector: table full")
 
 enum ukp_counter {
 #define X(name, label, help) UKP_CTR_##name,
@@ -108,12 +115,87 @@ struct ukp_text {
 	__u8 bytes[UKP_TEXT_LEN];
 };
 
+/* What an exit was for, where a tracepoint told; appended, never reused. */
+enum ukp_detail {
+	UKP_DETAIL_NONE = 0,
+	UKP_DETAIL_PIO_IN = 1,	   /* port */
+	UKP_DETAIL_PIO_OUT = 2,	   /* port */
+	UKP_DETAIL_MMIO_READ = 3,  /* GPA */
+	UKP_DETAIL_MMIO_WRITE = 4, /* GPA */
+	UKP_DETAIL_MSR_READ = 5,   /* MSR number */
+	UKP_DETAIL_MSR_WRITE = 6,  /* MSR number */
+	UKP_DETAIL_HYPERCALL = 7,  /* hypercall number */
+	UKP_DETAIL_PAGE_FAULT = 8, /* GPA, rounded down to 2 MiB */
+};
+
+/* The exit that a vCPU is handling; only its own thread touches it. */
+struct ukp_exit_now {
+	__u64 ts_ns; /* of the exit; 0: the vCPU is in the guest, or no exit was seen yet */
+	__u64 rip;
+	__u64 value; /* of detail */
+	__u32 reason;
+	__u8 isa;
+	__u8 detail; /* enum ukp_detail */
+	__u8 has_rip;
+	__u8 to_user; /* KVM_RUN returned to the VMM since */
+};
+
 /* Value of the vcpus map; key: thread id (__u32). */
 struct ukp_vcpu {
 	__u64 vcpu; /* kernel address of struct kvm_vcpu */
 	__u64 kvm;  /* kernel address of struct kvm */
 	__u32 vm;   /* key of the vms map */
 	__u32 vcpu_id;
+	struct ukp_exit_now now;
+};
+
+#define UKP_EXIT_BUCKETS 40 /* bucket i: 2^i to 2^(i+1) - 1 ns */
+
+/*
+ * Key and value of the exit_rows map. A vCPU is handled by one thread at a time and the key names the
+ * vCPU, so a row has one writer and needs no atomics.
+ */
+struct ukp_exit_row_key {
+	__u32 vm;
+	__u32 vcpu;
+	__u32 isa;
+	__u32 reason; /* raw */
+};
+
+struct ukp_exit_row {
+	__u64 count;
+	__u64 nr_timed;
+	__u64 total_ns;
+	__u64 min_ns;
+	__u64 max_ns;
+	__u64 nr_user;
+	__u64 user_ns;
+	__u64 buckets[UKP_EXIT_BUCKETS];
+};
+
+/* Key and value of the exit_sites map; one writer as above. */
+struct ukp_exit_site_key {
+	__u64 rip;
+	__u64 value;
+	__u32 vm;
+	__u32 vcpu;
+	__u32 reason;
+	__u8 isa;
+	__u8 detail;
+	__u8 has_rip;
+	__u8 reserved;
+};
+
+struct ukp_exit_site {
+	__u64 count;
+	__u64 total_ns;
+	__u64 user_ns;
+};
+
+/* Key of the virqs map; value: count (__u64), added to atomically. */
+struct ukp_virq_key {
+	__u32 vm;
+	__u32 vector;
 };
 
 /* A piece of guest-physical memory and where the VMM has it. */
@@ -170,6 +252,8 @@ _Static_assert(__builtin_offsetof(struct ukp_text, bytes) == 40, "ukp_text.bytes
 _Static_assert(sizeof(struct ukp_text) == 296, "ukp_text size");
 _Static_assert(sizeof(struct ukp_slot) == 24, "ukp_slot size");
 _Static_assert(sizeof(struct ukp_found) == 80, "ukp_found size");
+_Static_assert(sizeof(struct ukp_exit_now) == 32, "ukp_exit_now size");
+_Static_assert(sizeof(struct ukp_exit_site_key) == 32, "ukp_exit_site_key size");
 _Static_assert((int)UKP_CTR_MAX <= UKP_CTR_ROOM, "counters fit their row");
 _Static_assert((int)UKP_STOP_MAX <= 256, "stop reasons fit their field");
 

@@ -23,6 +23,8 @@ struct loader {
 	size_t nr_cpus;
 	void (*handle)(void *ctx, const void *data, size_t len);
 	void *handle_ctx;
+	struct bpf_link *exit_links[16];
+	size_t nr_exit_links;
 	int find_links_by_pid; /* -1 not tried, 0 the kernel can't, 1 it can */
 };
 
@@ -130,6 +132,22 @@ static int map_counters(struct loader *l)
 	return 0;
 }
 
+/* Programs and tables for exits cost memory and load time: only who asks for them gets them. */
+static void select_programs(struct ukprof_bpf *skel, bool exits)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, skel->obj)
+		if (bpf_program__type(prog) == BPF_PROG_TYPE_RAW_TRACEPOINT)
+			bpf_program__set_autoload(prog, exits);
+	if (exits)
+		return;
+	bpf_map__set_autocreate(skel->maps.exit_rows, false);
+	bpf_map__set_autocreate(skel->maps.exit_sites, false);
+	bpf_map__set_autocreate(skel->maps.virqs, false);
+	bpf_map__set_autocreate(skel->maps.exit_zero, false);
+}
+
 int loader__new(struct loader **out, const struct loader_opts *opts)
 {
 	struct loader *l;
@@ -151,6 +169,7 @@ int loader__new(struct loader **out, const struct loader_opts *opts)
 	l->skel->rodata->wakeup_bytes = opts->ring_bytes / 4;
 	bpf_map__set_max_entries(l->skel->maps.ring, opts->ring_bytes);
 	bpf_map__set_max_entries(l->skel->maps.counters, l->nr_cpus);
+	select_programs(l->skel, opts->exits);
 	err = ukprof_bpf__load(l->skel);
 	if (err) {
 		err = explain_load_error(err);
@@ -177,6 +196,7 @@ void loader__free(struct loader *l)
 		munmap(l->counters, l->nr_cpus * sizeof(*l->counters));
 	if (l->text_wanted)
 		munmap(l->text_wanted, bpf_map__max_entries(l->skel->maps.text_wanted) * 8UL);
+	loader__detach_exits(l);
 	ring_buffer__free(l->ring);
 	ukprof_bpf__destroy(l->skel);
 	free(l);
@@ -351,6 +371,172 @@ void loader__detach(struct loader_link *link)
 		return;
 	bpf_link__destroy(link->link); /* closes perf_fd, too */
 	free(link);
+}
+
+/* --- VM exits --- */
+
+static int attach_one(struct loader *l, struct bpf_program *prog)
+{
+	struct bpf_link *link = bpf_program__attach(prog);
+
+	if (!link)
+		return -errno;
+	l->exit_links[l->nr_exit_links++] = link;
+	return 0;
+}
+
+int loader__attach_exits(struct loader *l)
+{
+	struct ukprof_bpf *skel = l->skel;
+	struct bpf_program *const details[] = {
+		skel->progs.ukp_on_pio,	 skel->progs.ukp_on_mmio,      skel->progs.ukp_on_fast_mmio,
+		skel->progs.ukp_on_msr,	 skel->progs.ukp_on_hypercall, skel->progs.ukp_on_page_fault,
+		skel->progs.ukp_on_inj_virq, skel->progs.ukp_on_userspace_exit,
+	};
+	size_t i;
+	int err;
+
+	/* What an exit is for before the exits, so that no exit goes without. */
+	for (i = 0; i < sizeof(details) / sizeof(details[0]); i++) {
+		err = attach_one(l, details[i]);
+		if (err && err != -ENOENT)
+			goto err;
+		if (err)
+			log_debug("loader: %s: this KVM has no such tracepoint", bpf_program__name(details[i]));
+	}
+	err = attach_one(l, skel->progs.ukp_on_entry);
+	/* The one with more arguments is refused where the tracepoint has fewer; the other would fit both. */
+	if (!err)
+		err = attach_one(l, skel->progs.ukp_on_exit_3);
+	if (err == -EINVAL)
+		err = attach_one(l, skel->progs.ukp_on_exit);
+	if (!err)
+		return 0;
+err:
+	loader__detach_exits(l);
+	return err == -ENOENT ? -EOPNOTSUPP : err;
+}
+
+void loader__detach_exits(struct loader *l)
+{
+	while (l->nr_exit_links)
+		bpf_link__destroy(l->exit_links[--l->nr_exit_links]);
+}
+
+/* Walk over a hash map; nothing is deleted while it goes on, so every key is met once. */
+static int for_each(const struct bpf_map *map, void *key, void *value, int (*visit)(void *, void *, void *), void *ctx)
+{
+	int fd = bpf_map__fd(map), err;
+	void *prev = NULL;
+
+	while (!bpf_map_get_next_key(fd, prev, key)) {
+		prev = key;
+		if (bpf_map_lookup_elem(fd, key, value))
+			continue;
+		err = visit(ctx, key, value);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* The visitors differ in their types only. */
+struct visitor {
+	union {
+		int (*row)(void *, const struct ukp_exit_row_key *, const struct ukp_exit_row *);
+		int (*site)(void *, const struct ukp_exit_site_key *, const struct ukp_exit_site *);
+		int (*virq)(void *, const struct ukp_virq_key *, uint64_t);
+		int (*vcpu)(void *, uint32_t, const struct ukp_vcpu *);
+	};
+	void *ctx;
+};
+
+static int visit_row(void *ctx, void *key, void *value)
+{
+	struct visitor *v = ctx;
+
+	return v->row(v->ctx, key, value);
+}
+
+static int visit_site(void *ctx, void *key, void *value)
+{
+	struct visitor *v = ctx;
+
+	return v->site(v->ctx, key, value);
+}
+
+static int visit_virq(void *ctx, void *key, void *value)
+{
+	struct visitor *v = ctx;
+
+	return v->virq(v->ctx, key, *(__u64 *)value);
+}
+
+static int visit_vcpu(void *ctx, void *key, void *value)
+{
+	struct visitor *v = ctx;
+
+	return v->vcpu(v->ctx, *(__u32 *)key, value);
+}
+
+int loader__for_each_exit_row(struct loader *l,
+			      int (*visit)(void *, const struct ukp_exit_row_key *, const struct ukp_exit_row *), void *ctx)
+{
+	struct visitor v = { .row = visit, .ctx = ctx };
+	struct ukp_exit_row_key key;
+	struct ukp_exit_row value;
+
+	return for_each(l->skel->maps.exit_rows, &key, &value, visit_row, &v);
+}
+
+int loader__for_each_exit_site(struct loader *l,
+			       int (*visit)(void *, const struct ukp_exit_site_key *, const struct ukp_exit_site *),
+			       void *ctx)
+{
+	struct visitor v = { .site = visit, .ctx = ctx };
+	struct ukp_exit_site_key key;
+	struct ukp_exit_site value;
+
+	return for_each(l->skel->maps.exit_sites, &key, &value, visit_site, &v);
+}
+
+int loader__for_each_virq(struct loader *l, int (*visit)(void *, const struct ukp_virq_key *, uint64_t), void *ctx)
+{
+	struct visitor v = { .virq = visit, .ctx = ctx };
+	struct ukp_virq_key key;
+	__u64 value;
+
+	return for_each(l->skel->maps.virqs, &key, &value, visit_virq, &v);
+}
+
+int loader__for_each_vcpu(struct loader *l, int (*visit)(void *, uint32_t, const struct ukp_vcpu *), void *ctx)
+{
+	struct visitor v = { .vcpu = visit, .ctx = ctx };
+	struct ukp_vcpu value;
+	__u32 key;
+
+	return for_each(l->skel->maps.vcpus, &key, &value, visit_vcpu, &v);
+}
+
+int loader__for_each_cost(struct loader *l, int (*visit)(void *, const char *, uint64_t, uint64_t), void *ctx)
+{
+	struct bpf_prog_info info;
+	struct bpf_program *prog;
+	__u32 len;
+	int fd, err;
+
+	bpf_object__for_each_program(prog, l->skel->obj)
+	{
+		fd = bpf_program__fd(prog);
+		memset(&info, 0, sizeof(info));
+		len = sizeof(info);
+		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) || !info.run_cnt)
+			continue;
+		err = visit(ctx, bpf_program__name(prog), info.run_cnt, info.run_time_ns);
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 /* --- ring and counters --- */

@@ -21,6 +21,7 @@ struct loader;
 
 struct loader_opts {
 	uint64_t ring_bytes; /* power of two, at least a page */
+	bool exits;	     /* load what accounts for VM exits, too */
 };
 
 /**
@@ -78,6 +79,39 @@ struct loader_link;
  */
 int loader__attach(struct loader *l, int perf_fd, struct loader_link **out);
 void loader__detach(struct loader_link *link); /* accepts NULL */
+
+/* --- VM exits --- */
+
+/**
+ * loader__attach_exits() - begin to account for the exits of all vCPUs in the vcpus map.
+ *
+ * Return: 0; -EOPNOTSUPP if this KVM has no such tracepoints (its module is not loaded); or another
+ * negative errno. A loader made with opts.exits only.
+ */
+int loader__attach_exits(struct loader *l);
+/** loader__detach_exits() - end it; what was counted stays readable. */
+void loader__detach_exits(struct loader *l);
+
+/* Visit what was counted. Each returns 0 or the first result of @visit that is not 0. */
+int loader__for_each_exit_row(struct loader *l,
+			      int (*visit)(void *ctx, const struct ukp_exit_row_key *key, const struct ukp_exit_row *row),
+			      void *ctx);
+int loader__for_each_exit_site(struct loader *l,
+			       int (*visit)(void *ctx, const struct ukp_exit_site_key *key,
+					    const struct ukp_exit_site *site),
+			       void *ctx);
+int loader__for_each_virq(struct loader *l, int (*visit)(void *ctx, const struct ukp_virq_key *key, uint64_t count),
+			  void *ctx);
+/** loader__for_each_vcpu() - entries of the vcpus map; now.ts_ns tells whether an exit is under way. */
+int loader__for_each_vcpu(struct loader *l, int (*visit)(void *ctx, uint32_t tid, const struct ukp_vcpu *vcpu),
+			  void *ctx);
+
+/**
+ * loader__for_each_cost() - what each loaded program cost, where the kernel counts it.
+ * @visit: @name is static until loader__free().
+ */
+int loader__for_each_cost(struct loader *l,
+			  int (*visit)(void *ctx, const char *name, uint64_t runs, uint64_t run_ns), void *ctx);
 
 /* --- what comes back --- */
 

@@ -7,7 +7,7 @@
 #include "log.h"
 
 static const struct cli_verb *const verbs[] = {
-	&verb_record, &verb_report, &verb_list, &verb_check, NULL,
+	&verb_record, &verb_report, &verb_stat, &verb_list, &verb_check, NULL,
 };
 
 static void print_help(FILE *f)

@@ -463,6 +463,12 @@ int naming__snapshot(struct naming *n, const struct recording *r, struct snapsho
 	return refused ? -EBADMSG : 0;
 }
 
+struct symbolizer *naming__symbolizer(struct naming *n, size_t i, bool *verified)
+{
+	*verified = i < n->nr && n->vms[i].state == VM_VERIFIED;
+	return i < n->nr ? n->vms[i].syms : NULL;
+}
+
 const char *naming__describe(const struct naming *n, size_t i)
 {
 	struct vm_naming *vm;

@@ -19,6 +19,7 @@
 struct naming;
 struct recording;
 struct snapshot;
+struct symbolizer;
 
 /**
  * naming__new() - prepare.
@@ -64,6 +65,14 @@ int naming__snapshot(struct naming *n, const struct recording *r, struct snapsho
  * Return: true if there is one.
  */
 bool naming__linear_offset(const struct naming *n, const char *image, uint64_t *offset);
+
+/**
+ * naming__symbolizer() - names of VM number @i as they are known now.
+ * @verified: receives whether they are proven.
+ *
+ * Return: borrowed, valid until the next naming__update(); NULL if there are none.
+ */
+struct symbolizer *naming__symbolizer(struct naming *n, size_t i, bool *verified);
 
 /** naming__describe() - where the symbols of VM number @i come from, for one line of talk; borrowed. */
 const char *naming__describe(const struct naming *n, size_t i);

@@ -16,6 +16,7 @@
 struct sampler {
 	struct loader *loader;
 	struct sampler_opts opts;
+	int rip_fd;	  /* event on our own thread, or -1: keeps the probe registered, before any other */
 	long kvm_exit_id; /* of the tracepoint that makes VMX read RIP; 0: not needed, -1: not to be had */
 };
 
@@ -32,32 +33,6 @@ const char *sampler__event_name(enum sampler_event event)
 uint64_t sampler__period_ns(const struct sampler_opts *opts)
 {
 	return opts->event == SAMPLER_CPU_CLOCK ? 1000000000ULL / opts->freq_hz : 0;
-}
-
-int sampler__new(struct sampler **out, struct loader *l, const struct sampler_opts *opts)
-{
-	struct sampler *s;
-
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return -ENOMEM;
-	s->loader = l;
-	s->opts = *opts;
-	if (hostinfo__kvm_vendor() == KVM_VENDOR_INTEL) {
-		s->kvm_exit_id = hostinfo__tracepoint_id("kvm", "kvm_exit");
-		if (s->kvm_exit_id <= 0) {
-			s->kvm_exit_id = -1;
-			log_warn("sampler: tracepoint kvm_exit can't be looked up: the guest's RIP may be stale");
-			log_hint("mount tracefs: mount -t tracefs tracefs /sys/kernel/tracing");
-		}
-	}
-	*out = s;
-	return 0;
-}
-
-void sampler__free(struct sampler *s)
-{
-	free(s);
 }
 
 static int open_event(struct perf_event_attr *attr, uint32_t tid)
@@ -83,6 +58,37 @@ static int open_rip_event(const struct sampler *s, uint32_t tid)
 	};
 
 	return s->kvm_exit_id > 0 ? open_event(&attr, tid) : -1;
+}
+
+int sampler__new(struct sampler **out, struct loader *l, const struct sampler_opts *opts)
+{
+	struct sampler *s;
+
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->loader = l;
+	s->opts = *opts;
+	if (hostinfo__kvm_vendor() == KVM_VENDOR_INTEL) {
+		s->kvm_exit_id = hostinfo__tracepoint_id("kvm", "kvm_exit");
+		if (s->kvm_exit_id <= 0) {
+			s->kvm_exit_id = -1;
+			log_warn("sampler: tracepoint kvm_exit can't be looked up: the guest's RIP may be stale");
+			log_hint("mount tracefs: mount -t tracefs tracefs /sys/kernel/tracing");
+		}
+	}
+	s->rip_fd = open_rip_event(s, 0);
+	*out = s;
+	return 0;
+}
+
+void sampler__free(struct sampler *s)
+{
+	if (!s)
+		return;
+	if (s->rip_fd >= 0)
+		close(s->rip_fd);
+	free(s);
 }
 
 int sampler__start(struct sampler *s, uint32_t tid, struct sampler_thread **out)

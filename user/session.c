@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "exits.h"
 #include "hostinfo.h"
 #include "kvm_scan.h"
 #include "loader.h"
@@ -31,6 +32,7 @@ struct session {
 	struct loader *loader;
 	struct vm_registry *registry;
 	struct sampler *sampler;
+	struct exits *exits; /* NULL: not asked for */
 	pid_t pid; /* resolved target; 0: all */
 	int epoll_fd;
 	int signal_fd;
@@ -38,6 +40,7 @@ struct session {
 	sigset_t old_mask;
 	uint64_t start_ns;
 	bool sampling;
+	bool counting; /* VM exits */
 	int err; /* first error of a callback */
 	bool explained;
 	char text[256];
@@ -107,7 +110,10 @@ static int on_vcpu_new(void *ctx, struct vcpu *vcpu)
 
 static void on_vcpu_gone(void *ctx, struct vcpu *vcpu)
 {
-	(void)ctx;
+	struct session *s = ctx;
+
+	if (s->counting)
+		exits__vcpu_gone(s->exits, vcpu->tid);
 	sampler__stop(vcpu->user);
 	vcpu->user = NULL;
 }
@@ -247,7 +253,7 @@ enum session_status session__new(struct session **out, const struct session_opts
 		.vcpu_new = on_vcpu_new,
 		.vcpu_gone = on_vcpu_gone,
 	};
-	struct loader_opts lo = { .ring_bytes = opts->ring_bytes };
+	struct loader_opts lo = { .ring_bytes = opts->ring_bytes, .exits = opts->exits };
 	enum session_status status = SESSION_FAILED;
 	struct session *s;
 	int err;
@@ -273,7 +279,8 @@ enum session_status session__new(struct session **out, const struct session_opts
 		goto err_free;
 	}
 	if (vm_registry__new(&s->registry, s->loader, &ops, s) ||
-	    sampler__new(&s->sampler, s->loader, &opts->sampler)) {
+	    sampler__new(&s->sampler, s->loader, &opts->sampler) ||
+	    (opts->exits && exits__new(&s->exits, s->loader))) {
 		log_err("session: out of memory");
 		goto err_free;
 	}
@@ -370,6 +377,21 @@ static int begin_recording(struct session *s)
 	return recording__begin(s->rec, &info);
 }
 
+/* After the samplers: on Intel their events make KVM read RIP, and must be asked first. */
+static int start_counting(struct session *s)
+{
+	int err = exits__start(s->exits);
+
+	s->counting = !err;
+	if (!err)
+		return 0;
+	log_err("session: VM exits can't be counted: %s", strerror(-err));
+	if (err == -EOPNOTSUPP)
+		log_hint("KVM's tracepoints are not there: is the kvm module loaded?");
+	s->explained = true;
+	return err;
+}
+
 /* Sample what was found by session__new(); from here on the registry's callbacks do. */
 static int start_sampling(struct session *s)
 {
@@ -380,8 +402,12 @@ static int start_sampling(struct session *s)
 	s->sampling = true;
 	for (i = 0; i < vm_registry__nr(s->registry); i++) {
 		vm = vm_registry__vm(s->registry, i);
-		if (!is_target(s, vm))
+		if (!is_target(s, vm)) {
+			/* Its vCPUs would run our programs for nothing. */
+			for (k = 0; k < vm->nr_vcpus; k++)
+				loader__del_vcpu(s->loader, vm->vcpus[k]->tid);
 			continue;
+		}
 		err = record_vm(s, vm);
 		if (err)
 			return err;
@@ -391,7 +417,7 @@ static int start_sampling(struct session *s)
 		if (s->err)
 			return s->err;
 	}
-	return 0;
+	return s->exits ? start_counting(s) : 0;
 }
 
 static int take_counters(struct session *s)
@@ -408,6 +434,9 @@ static void session__stop(struct session *s)
 	struct vm *vm;
 	size_t i, k;
 
+	if (s->counting)
+		exits__stop(s->exits);
+	s->counting = false;
 	for (i = 0; s->registry && i < vm_registry__nr(s->registry); i++) {
 		vm = vm_registry__vm(s->registry, i);
 		for (k = 0; k < vm->nr_vcpus; k++)
@@ -515,6 +544,11 @@ enum session_status session__run(struct session *s, const struct session_ops *op
 		       SESSION_FAILED;
 }
 
+struct exits *session__exits(struct session *s)
+{
+	return s->exits;
+}
+
 void session__run_stats(const struct session *s, uint64_t *runs, uint64_t *ns)
 {
 	loader__run_stats(s->loader, runs, ns);
@@ -527,6 +561,7 @@ void session__free(struct session *s)
 	session__stop(s);
 	vm_registry__free(s->registry);
 	sampler__free(s->sampler);
+	exits__free(s->exits);
 	loader__free(s->loader);
 	if (s->epoll_fd >= 0)
 		close(s->epoll_fd);

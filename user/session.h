@@ -17,6 +17,7 @@
 #include "recording.h"
 #include "sampler.h"
 
+struct exits;
 struct session;
 
 struct session_opts {
@@ -24,6 +25,7 @@ struct session_opts {
 	const char *vm_name; /* the VM of this name, or NULL */
 	bool all;	     /* every VM, also those that start later */
 	struct sampler_opts sampler;
+	bool exits; /* account for VM exits, too: see session__exits() */
 	uint64_t ring_bytes;
 	uint64_t duration_ns; /* 0: until a signal */
 };
@@ -69,6 +71,9 @@ void session__free(struct session *s); /* accepts NULL */
  * kernel.bpf_stats_enabled is set, else 0. An account that is independent of ours.
  */
 void session__run_stats(const struct session *s, uint64_t *runs, uint64_t *ns);
+
+/** session__exits() - what session__run() counted; borrowed. NULL without session_opts.exits. */
+struct exits *session__exits(struct session *s);
 
 /** session__describe() - "web (qemu-system-x86_64, PID 4242, 2 vCPUs)"; borrowed. */
 const char *session__describe(struct session *s);

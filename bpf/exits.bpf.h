@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BPF_EXITS_BPF_H
+#define BPF_EXITS_BPF_H
+
+/*
+ * exits - what VM exits cost and which guest code causes them, added up in the kernel.
+ *
+ * The tracepoints of one exit come in order on the vCPU's own thread: kvm_exit, then what it was for
+ * (kvm_pio, kvm_mmio, …), perhaps kvm_userspace_exit, then kvm_entry. So the exit under way stands in
+ * the thread's entry of the vcpus map, and rows and sites have one writer.
+ */
+
+#define UKP_ISA_VMX 1
+#define UKP_ISA_SVM 2
+
+static __always_inline struct ukp_vcpu *watched_vcpu(void)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+
+	return bpf_map_lookup_elem(&vcpus, &tid);
+}
+
+static __always_inline __u32 svm_exit_code(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_svm *svm = (void *)((__u64)vcpu - bpf_core_field_offset(struct vcpu_svm, vcpu));
+	struct vmcb *vmcb = BPF_CORE_READ(svm, vmcb);
+	struct vmcb_control_area *control = (void *)((__u64)vmcb + bpf_core_field_offset(struct vmcb, control));
+
+	return (__u32)BPF_CORE_READ_BITFIELD_PROBED(control, exit_code);
+}
+
+static __always_inline __u32 vmx_exit_reason(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = (void *)((__u64)vcpu - bpf_core_field_offset(struct vcpu_vmx, vcpu));
+
+	if (bpf_core_field_exists(struct vcpu_vmx___vt, vt))
+		return BPF_CORE_READ((struct vcpu_vmx___vt *)vmx, vt.exit_reason.full);
+	return BPF_CORE_READ(vmx, exit_reason.full);
+}
+
+/* Where the reason is from 5.16 on: in the vendor's own part of the vCPU. */
+static __always_inline __u32 vendor_reason(struct kvm_vcpu *vcpu, __u32 isa)
+{
+	if (isa == UKP_ISA_SVM && bpf_core_type_exists(struct vcpu_svm))
+		return svm_exit_code(vcpu);
+	if (isa == UKP_ISA_VMX && bpf_core_type_exists(struct vcpu_vmx))
+		return vmx_exit_reason(vcpu);
+	return ~0u;
+}
+
+static __always_inline void add_to_row(const struct ukp_vcpu *known, const struct ukp_exit_now *now, __u64 ns,
+				       bool timed)
+{
+	struct ukp_exit_row_key key = {
+		.vm = known->vm,
+		.vcpu = known->vcpu_id,
+		.isa = now->isa,
+		.reason = now->reason,
+	};
+	struct ukp_exit_row *row, *none;
+	__u32 bucket = 0, zero = 0;
+
+	row = bpf_map_lookup_elem(&exit_rows, &key);
+	if (!row) {
+		none = bpf_map_lookup_elem(&exit_zero, &zero);
+		if (!none || bpf_map_update_elem(&exit_rows, &key, none, BPF_NOEXIST) ||
+		    !(row = bpf_map_lookup_elem(&exit_rows, &key))) {
+			count(UKP_CTR_EXIT_ROWS_FULL);
+			return;
+		}
+	}
+	row->count++;
+	if (!timed)
+		return;
+	row->nr_timed++;
+	row->total_ns += ns;
+	if (row->nr_timed == 1 || ns < row->min_ns)
+		row->min_ns = ns;
+	if (ns > row->max_ns)
+		row->max_ns = ns;
+	if (now->to_user) {
+		row->nr_user++;
+		row->user_ns += ns;
+	}
+	/* Position of the highest bit, by halves. */
+	bucket |= (ns >> 32 ? 32 : 0);
+	ns >>= bucket;
+	if (ns >> 16) {
+		bucket |= 16;
+		ns >>= 16;
+	}
+	if (ns >> 8) {
+		bucket |= 8;
+		ns >>= 8;
+	}
+	if (ns >> 4) {
+		bucket |= 4;
+		ns >>= 4;
+	}
+	if (ns >> 2) {
+		bucket |= 2;
+		ns >>= 2;
+	}
+	bucket |= ns >> 1;
+	if (bucket >= UKP_EXIT_BUCKETS)
+		bucket = UKP_EXIT_BUCKETS - 1;
+	row->buckets[bucket]++;
+}
+
+static __always_inline void add_to_site(const struct ukp_vcpu *known, const struct ukp_exit_now *now, __u64 ns,
+					bool timed)
+{
+	struct ukp_exit_site_key key = {
+		.rip = now->rip,
+		.value = now->value,
+		.vm = known->vm,
+		.vcpu = known->vcpu_id,
+		.reason = now->reason,
+		.isa = now->isa,
+		.detail = now->detail,
+		.has_rip = now->has_rip,
+	};
+	struct ukp_exit_site *site, none = {};
+
+	site = bpf_map_lookup_elem(&exit_sites, &key);
+	if (!site) {
+		if (bpf_map_update_elem(&exit_sites, &key, &none, BPF_NOEXIST) ||
+		    !(site = bpf_map_lookup_elem(&exit_sites, &key))) {
+			count(UKP_CTR_EXIT_SITES_FULL);
+			return;
+		}
+	}
+	site->count++;
+	if (timed) {
+		site->total_ns += ns;
+		if (now->to_user)
+			site->user_ns += ns;
+	}
+}
+
+/* The exit under way is over, or was overtaken by another (@timed false). */
+static __always_inline void finish_exit(struct ukp_vcpu *known, __u64 ts_ns, bool timed)
+{
+	__u64 ns = ts_ns - known->now.ts_ns;
+
+	add_to_row(known, &known->now, ns, timed);
+	add_to_site(known, &known->now, ns, timed);
+	count(timed ? UKP_CTR_EXITS_TIMED : UKP_CTR_EXITS_UNTIMED);
+	known->now.ts_ns = 0;
+}
+
+static __always_inline void begin_exit(struct ukp_vcpu *known, __u32 isa, __u32 reason)
+{
+	struct kvm_vcpu *vcpu = (void *)known->vcpu;
+	struct ukp_exit_now *now = &known->now;
+	__u64 ts_ns = bpf_ktime_get_ns();
+
+	if (now->ts_ns)
+		finish_exit(known, ts_ns, false);
+	count(UKP_CTR_EXITS);
+	now->value = 0;
+	now->detail = UKP_DETAIL_NONE;
+	now->to_user = 0;
+	now->isa = isa;
+	now->reason = reason;
+	now->has_rip = has_rip(vcpu);
+	now->rip = now->has_rip ? read_rip(vcpu) : 0;
+	now->ts_ns = ts_ns;
+}
+
+/*
+ * From 5.16 on: (vcpu, isa). A thread may run several vCPUs: the exit must be of the one that we know.
+ */
+SEC("raw_tp/kvm_exit")
+int ukp_on_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct ukp_vcpu *known = watched_vcpu();
+	__u32 isa = ctx->args[1];
+
+	if (known && ctx->args[0] == known->vcpu)
+		begin_exit(known, isa, vendor_reason((void *)known->vcpu, isa));
+	return 0;
+}
+
+/* Up to 5.15: (reason, vcpu, isa). A kernel with fewer arguments refuses to attach this one. */
+SEC("raw_tp/kvm_exit")
+int ukp_on_exit_3(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct ukp_vcpu *known = watched_vcpu();
+
+	if (known && ctx->args[1] == known->vcpu)
+		begin_exit(known, ctx->args[2], ctx->args[0]);
+	return 0;
+}
+
+SEC("raw_tp/kvm_entry")
+int ukp_on_entry(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct ukp_vcpu *known = watched_vcpu();
+
+	if (!known || ctx->args[0] != known->vcpu)
+		return 0;
+	if (known->now.ts_ns)
+		finish_exit(known, bpf_ktime_get_ns(), true);
+	else
+		count(UKP_CTR_ENTRIES_ALONE);
+	return 0;
+}
+
+static __always_inline int note_detail(enum ukp_detail detail, __u64 value)
+{
+	struct ukp_vcpu *known = watched_vcpu();
+
+	if (known && known->now.ts_ns) {
+		known->now.detail = detail;
+		known->now.value = value;
+	}
+	return 0;
+}
+
+SEC("raw_tp/kvm_userspace_exit")
+int ukp_on_userspace_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct ukp_vcpu *known = watched_vcpu();
+
+	if (known)
+		known->now.to_user = 1;
+	return 0;
+}
+
+/* (rw, port, …): rw is 1 for OUT */
+SEC("raw_tp/kvm_pio")
+int ukp_on_pio(struct bpf_raw_tracepoint_args *ctx)
+{
+	return note_detail(ctx->args[0] ? UKP_DETAIL_PIO_OUT : UKP_DETAIL_PIO_IN, (__u16)ctx->args[1]);
+}
+
+/* (type, len, gpa, …): type is 2 for a write, 0 and 1 for a read before and after it was answered */
+SEC("raw_tp/kvm_mmio")
+int ukp_on_mmio(struct bpf_raw_tracepoint_args *ctx)
+{
+	return note_detail((__u32)ctx->args[0] == 2 ? UKP_DETAIL_MMIO_WRITE : UKP_DETAIL_MMIO_READ, ctx->args[2]);
+}
+
+/* (gpa) */
+SEC("raw_tp/kvm_fast_mmio")
+int ukp_on_fast_mmio(struct bpf_raw_tracepoint_args *ctx)
+{
+	return note_detail(UKP_DETAIL_MMIO_WRITE, ctx->args[0]);
+}
+
+/* (write, ecx, …) */
+SEC("raw_tp/kvm_msr")
+int ukp_on_msr(struct bpf_raw_tracepoint_args *ctx)
+{
+	return note_detail((__u32)ctx->args[0] ? UKP_DETAIL_MSR_WRITE : UKP_DETAIL_MSR_READ, (__u32)ctx->args[1]);
+}
+
+/* (nr, …) */
+SEC("raw_tp/kvm_hypercall")
+int ukp_on_hypercall(struct bpf_raw_tracepoint_args *ctx)
+{
+	return note_detail(UKP_DETAIL_HYPERCALL, ctx->args[0]);
+}
+
+/* (address, code), from 6.1 on at the latest (vcpu, address, code) */
+SEC("raw_tp/kvm_page_fault")
+int ukp_on_page_fault(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u64 gpa = ctx->args[0] >> 63 ? ctx->args[1] : ctx->args[0];
+
+	return note_detail(UKP_DETAIL_PAGE_FAULT, gpa & ~0x1fffffULL);
+}
+
+/* (vector, …); on the vCPU's thread, on its way in */
+SEC("raw_tp/kvm_inj_virq")
+int ukp_on_inj_virq(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct ukp_vcpu *known = watched_vcpu();
+	struct ukp_virq_key key = { .vector = (__u32)ctx->args[0] };
+	__u64 *n, zero = 0;
+
+	if (!known)
+		return 0;
+	key.vm = known->vm;
+	n = bpf_map_lookup_elem(&virqs, &key);
+	if (!n) {
+		bpf_map_update_elem(&virqs, &key, &zero, BPF_NOEXIST);
+		n = bpf_map_lookup_elem(&virqs, &key);
+	}
+	if (n)
+		__sync_fetch_and_add(n, 1);
+	else
+		count(UKP_CTR_VIRQS_FULL);
+	return 0;
+}
+
+#endif /* BPF_EXITS_BPF_H */
