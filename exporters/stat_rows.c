@@ -14,6 +14,12 @@ static int compare(uint64_t a, uint64_t b)
 
 /* --- rows --- */
 
+void stat_rows__sum(uint64_t *sum, uint64_t n)
+{
+	if (__builtin_add_overflow(*sum, n, sum))
+		*sum = UINT64_MAX;
+}
+
 static int by_reason(const void *pa, const void *pb)
 {
 	const struct exit_row *a = pa, *b = pb;
@@ -29,13 +35,13 @@ void stat_rows__add(struct exit_row *sum, const struct exit_row *row)
 		sum->min_ns = row->min_ns;
 	if (row->nr_timed && row->max_ns > sum->max_ns)
 		sum->max_ns = row->max_ns;
-	sum->count += row->count;
-	sum->nr_timed += row->nr_timed;
-	sum->total_ns += row->total_ns;
-	sum->nr_user += row->nr_user;
-	sum->user_ns += row->user_ns;
+	stat_rows__sum(&sum->count, row->count);
+	stat_rows__sum(&sum->nr_timed, row->nr_timed);
+	stat_rows__sum(&sum->total_ns, row->total_ns);
+	stat_rows__sum(&sum->nr_user, row->nr_user);
+	stat_rows__sum(&sum->user_ns, row->user_ns);
 	for (i = 0; i < EXIT_NR_BUCKETS; i++)
-		sum->buckets[i] += row->buckets[i];
+		stat_rows__sum(&sum->buckets[i], row->buckets[i]);
 }
 
 int stat_rows__new(struct stat_rows *out, const struct exit_stats *stats, int64_t vm, int64_t vcpu)
@@ -89,19 +95,19 @@ uint64_t stat_rows__percentile_ns(const struct exit_row *row, unsigned int perce
 	size_t i;
 
 	for (i = 0; i < EXIT_NR_BUCKETS; i++)
-		nr += row->buckets[i];
+		stat_rows__sum(&nr, row->buckets[i]);
 	if (!nr)
 		return 0;
 	rank = nr / 100 * percent + (nr % 100 * percent + 99) / 100; /* 1 to nr */
 	for (i = 0; i < EXIT_NR_BUCKETS; i++) {
-		if (rank <= seen + row->buckets[i]) {
+		if (rank - seen <= row->buckets[i]) { /* all seen are of lower rank */
 			low = i ? 1ull << i : 0;
 			/* The middle of the share of the bucket that belongs to this one. */
 			ns = low +
 			     ((double)(rank - seen) - 0.5) / row->buckets[i] * ((2ull << i) - low);
 			break;
 		}
-		seen += row->buckets[i];
+		stat_rows__sum(&seen, row->buckets[i]);
 	}
 	if (ns > row->max_ns)
 		ns = row->max_ns;
@@ -172,9 +178,9 @@ static void merge(struct stat_site *into, const struct stat_site *s)
 {
 	if (into->site.rip != s->site.rip)
 		into->has_offset = false;
-	into->site.count += s->site.count;
-	into->site.total_ns += s->site.total_ns;
-	into->site.user_ns += s->site.user_ns;
+	stat_rows__sum(&into->site.count, s->site.count);
+	stat_rows__sum(&into->site.total_ns, s->site.total_ns);
+	stat_rows__sum(&into->site.user_ns, s->site.user_ns);
 }
 
 int stat_sites__new(struct stat_sites *out, const struct exit_stats *stats, uint32_t vm)

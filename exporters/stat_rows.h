@@ -31,6 +31,9 @@ struct stat_rows {
 int stat_rows__new(struct stat_rows *out, const struct exit_stats *stats, int64_t vm, int64_t vcpu);
 void stat_rows__free(struct stat_rows *rows);
 
+/** stat_rows__sum() - add; a sum stops at the largest number, so no share is ever more than the whole. */
+void stat_rows__sum(uint64_t *sum, uint64_t n);
+
 /** stat_rows__add() - add the figures of a row to @sum, which is zeroed before the first one. */
 void stat_rows__add(struct exit_row *sum, const struct exit_row *row);
 

@@ -268,11 +268,11 @@ static int print_functions(struct sink *sink, const struct exit_stats *stats, ui
 	add_head(&t, titles);
 	for (i = 0; i < r.nr; i++) {
 		s = &r.sites[i].site;
-		total.count += s->count;
-		total.total_ns += s->total_ns;
+		stat_rows__sum(&total.count, s->count);
+		stat_rows__sum(&total.total_ns, s->total_ns);
 		if (i >= nr) {
-			rest.count += s->count;
-			rest.total_ns += s->total_ns;
+			stat_rows__sum(&rest.count, s->count);
+			stat_rows__sum(&rest.total_ns, s->total_ns);
 			continue;
 		}
 		site_cells(&t, stats, s);
@@ -347,7 +347,7 @@ static int print_virqs(struct sink *sink, const struct exit_stats *stats, uint32
 		stat_table__printf(&t, "0x%02" PRIx32, stats->virqs[i].vector);
 		stat_table__printf(&t, "%" PRIu64, stats->virqs[i].count);
 		rate_cell(&t, stats->virqs[i].count, stats->duration_ns);
-		total += stats->virqs[i].count;
+		stat_rows__sum(&total, stats->virqs[i].count);
 	}
 	if (!nr)
 		return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Every exporter and every layout of exit statistics with the n-th allocation failing, for every n: a clean -ENOMEM and nothing left behind.
+ * Every exporter and every layout of exit statistics with the n-th allocation failing, for every n: a clean
+ * -ENOMEM and nothing left behind.
  * The Makefile links this program with --wrap for the allocation functions.
  */
 #include <errno.h>

@@ -519,6 +519,56 @@ static void hostile_names_stay_names(void **state)
 	}
 }
 
+static void sums_stop_at_the_largest_number(void **state)
+{
+	struct exit_row rows[] = {
+		fix_row(0, 0, EXIT_ISA_VMX, 10, UINT64_MAX, 1, UINT64_MAX),
+		fix_row(0, 0, EXIT_ISA_VMX, 30, UINT64_MAX, 1, 0),
+		fix_row(0, 1, EXIT_ISA_VMX, 30, UINT64_MAX, 1, 0),
+	};
+	struct exit_site sites[] = {
+		{ 0, EXIT_ISA_VMX, 30, 0, 0, 8, true, UINT64_MAX, UINT64_MAX, 0 },
+		{ 0, EXIT_ISA_VMX, 10, 0, 0, 9, true, UINT64_MAX, UINT64_MAX, 0 },
+	};
+	const struct stat_format *const *f;
+	struct exit_stats *s;
+	char *text;
+
+	(void)state;
+	for (f = stat_format__table(); *f; f++) {
+		s = quiet_vm();
+		FIX_SET(s, rows, rows);
+		FIX_SET(s, sites, sites);
+		text = fix_stat_write((*f)->name, s, &by_reason);
+		if (!strcmp((*f)->name, "text")) {
+			assert_non_null(strstr(text, "\ntotal           18446744073709551615  "));
+			assert_non_null(strstr(text, " 100.0%  1ns  ~1ns  ~1ns  1ns  vmm\n"));
+		}
+		free(text);
+	}
+	s = quiet_vm();
+	FIX_SET(s, sites, sites);
+	text = fix_stat_write("text", s, &by_function);
+	assert_non_null(strstr(
+		text, "\n18446744073709551615  18446744073709551615  18446744074s  1ns  total\n"));
+	free(text);
+}
+
+/* Several VMs are "all VMs", one goes by its PID. */
+static void perf_tells_whose_exits_these_are(void **state)
+{
+	char *text = fix_stat_write("perf", quiet_vm(), &by_reason);
+
+	(void)state;
+	assert_non_null(strstr(text, "\n\nAnalyze events for pid(s) 1, all VCPUs:\n\n"));
+	assert_null(strstr(text, "Lost events"));
+	free(text);
+	text = fix_stat_write("perf", fix_stats(), &by_vcpu);
+	assert_non_null(strstr(text, "\n\nAnalyze events for pid(s) 4242, VCPU 1:\n\n"));
+	assert_non_null(strstr(text, "\n\nAnalyze events for pid(s) 77, VCPU 0:\n\n"));
+	free(text);
+}
+
 static void csv_has_as_many_fields_in_every_row(void **state)
 {
 	const struct stat_opts *const opts[] = { &by_reason, &by_function };
@@ -561,6 +611,8 @@ int main(void)
 		cmocka_unit_test(totals_add_up),
 		cmocka_unit_test(percentiles_stay_within_the_extremes),
 		cmocka_unit_test(hostile_names_stay_names),
+		cmocka_unit_test(sums_stop_at_the_largest_number),
+		cmocka_unit_test(perf_tells_whose_exits_these_are),
 		cmocka_unit_test(csv_has_as_many_fields_in_every_row),
 	};
 
