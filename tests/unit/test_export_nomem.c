@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Every exporter with the n-th allocation failing, for every n: a clean -ENOMEM and nothing left behind.
+ * Every exporter and every layout of exit statistics with the n-th allocation failing, for every n: a clean
+ * -ENOMEM and nothing left behind.
  * The Makefile links this program with --wrap for the allocation functions.
  */
 #include <errno.h>
 
 #include "export_fixture.h"
+#include "stat_fixture.h"
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t nr, size_t size);
@@ -121,6 +123,58 @@ static void allocation_failures_are_clean(void **state)
 	}
 }
 
+static int stat_to_memory(const struct stat_format *format, const struct exit_stats *stats,
+			  const struct stat_opts *opts)
+{
+	struct sink *sink = NULL;
+	int err, err_close;
+
+	err = sink__memory(&sink);
+	if (err)
+		return err;
+	err = format->write(stats, opts, sink);
+	err_close = sink__close(sink);
+	return err ? err : err_close;
+}
+
+static void sweep_stat(const struct stat_format *format, struct exit_stats *stats,
+		       const struct stat_opts *opts)
+{
+	long live = nr_live, n;
+	int err;
+
+	for (n = 0;; n++) {
+		fail_at = n;
+		has_failed = false;
+		err = stat_to_memory(format, stats, opts);
+		fail_at = -1;
+		assert_int_equal(nr_live, live);
+		assert_int_equal(err, has_failed ? -ENOMEM : 0);
+		if (!has_failed)
+			break;
+	}
+	print_message("%s: %ld allocations\n", format->name, n);
+	assert_true(n > 1);
+	exit_stats__free(stats);
+}
+
+static void allocation_failures_of_the_exit_statistics_are_clean(void **state)
+{
+	static const struct stat_opts opts[] = { { 0 },
+						 { .by_function = true },
+						 { .per_vcpu = true } };
+	const struct stat_format *const *f;
+	size_t i;
+
+	(void)state;
+	for (f = stat_format__table(); *f; f++) {
+		for (i = 0; i < ARRAY_SIZE(opts); i++) {
+			sweep_stat(*f, fix_stats(), &opts[i]);
+			sweep_stat(*f, fix_hostile_stats(), &opts[i]);
+		}
+	}
+}
+
 /* Return: 0 or the error of the step that failed. */
 static int build_snapshot(void)
 {
@@ -167,6 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(allocation_failures_are_clean),
 		cmocka_unit_test(allocation_failures_of_the_snapshot_are_clean),
+		cmocka_unit_test(allocation_failures_of_the_exit_statistics_are_clean),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

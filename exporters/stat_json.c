@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * stat_json - all there is, as one JSON object.
+ *
+ * Times are in nanoseconds. Addresses and the like are strings in hexadecimal: JSON's readers keep 53 bits of
+ * a number. Options change nothing. "schema" grows when a member changes its meaning or goes away.
+ */
+#include "stat_formats.h"
+
+#include <inttypes.h>
+
+#include "exit_names.h"
+#include "exit_stats.h"
+#include "markup.h"
+#include "name.h"
+#include "sink.h"
+#include "stat_rows.h"
+#include "strbuf.h"
+
+static int put_name(struct sink *sink, const char *key, const char *name)
+{
+	struct strbuf sb = { 0 };
+	int err;
+
+	sink__printf(sink, "\"%s\":", key);
+	if (!name) {
+		sink__puts(sink, "null");
+		return 0;
+	}
+	name__clean(&sb, name, 0);
+	err = strbuf__err(&sb);
+	markup__json(sink, strbuf__str(&sb));
+	strbuf__free(&sb);
+	return err;
+}
+
+static int put_reason(struct sink *sink, uint32_t isa, uint32_t reason)
+{
+	struct strbuf sb = { 0 };
+	int err;
+
+	exit_names__reason(&sb, isa, reason);
+	err = strbuf__err(&sb);
+	sink__printf(sink, "\"isa\":\"%s\",\"reason_code\":%" PRIu32 ",\"reason\":\"%s\"",
+		     stat_rows__isa_name(isa), reason, strbuf__str(&sb));
+	strbuf__free(&sb);
+	return err;
+}
+
+static int put_row(struct sink *sink, const struct exit_row *row)
+{
+	size_t i;
+	int err;
+
+	sink__printf(sink, "{\"vcpu\":%" PRIu32 ",", row->vcpu);
+	err = put_reason(sink, row->isa, row->reason);
+	sink__printf(sink, ",\"idle\":%s,\"exits\":%" PRIu64 ",\"timed\":%" PRIu64,
+		     exit_names__is_idle(row->isa, row->reason) ? "true" : "false", row->count,
+		     row->nr_timed);
+	sink__printf(sink,
+		     ",\"total_ns\":%" PRIu64 ",\"min_ns\":%" PRIu64 ",\"max_ns\":%" PRIu64
+		     ",\"user_exits\":%" PRIu64 ",\"user_ns\":%" PRIu64 ",\"buckets\":[",
+		     row->total_ns, row->min_ns, row->max_ns, row->nr_user, row->user_ns);
+	for (i = 0; i < EXIT_NR_BUCKETS; i++)
+		sink__printf(sink, "%s%" PRIu64, i ? "," : "", row->buckets[i]);
+	sink__puts(sink, "]}");
+	return err;
+}
+
+static int put_site(struct sink *sink, const struct exit_stats *stats, const struct exit_site *site)
+{
+	struct strbuf sb = { 0 };
+	struct stat_site s;
+	int err, err2;
+
+	stat_site__resolve(&s, stats, site);
+	sink__puts(sink, "{");
+	err = put_name(sink, "function", s.function);
+	if (s.function)
+		sink__printf(sink, ",\"offset\":%" PRIu64, s.offset);
+	else
+		sink__puts(sink, ",\"offset\":null");
+	if (site->has_rip)
+		sink__printf(sink, ",\"rip\":\"0x%" PRIx64 "\",", site->rip);
+	else
+		sink__puts(sink, ",\"rip\":null,");
+	err2 = put_reason(sink, site->isa, site->reason);
+	if (site->detail != EXIT_DETAIL_NONE) {
+		exit_names__detail(&sb, stats->vms[site->vm].vmm, site->detail, site->value);
+		sink__printf(sink, ",\"detail\":\"%s\",\"value\":\"0x%" PRIx64 "\",\"text\":\"%s\"",
+			     exit_names__detail_kind(site->detail), site->value, strbuf__str(&sb));
+		if (!err2)
+			err2 = strbuf__err(&sb);
+		strbuf__free(&sb);
+	} else {
+		sink__puts(sink, ",\"detail\":null,\"value\":null,\"text\":null");
+	}
+	sink__printf(sink,
+		     ",\"exits\":%" PRIu64 ",\"total_ns\":%" PRIu64 ",\"user_ns\":%" PRIu64 "}",
+		     site->count, site->total_ns, site->user_ns);
+	return err ? err : err2;
+}
+
+/* A comma and a new line between the elements of an array. */
+static void separate(struct sink *sink, size_t *nr)
+{
+	sink__puts(sink, (*nr)++ ? ",\n" : "\n");
+}
+
+static int put_vm(struct sink *sink, const struct exit_stats *stats, uint32_t vm)
+{
+	const struct exit_vm *v = &stats->vms[vm];
+	size_t i, nr;
+	int err;
+
+	sink__puts(sink, "{");
+	err = put_name(sink, "name", v->name);
+	sink__puts(sink, ",");
+	if (!err)
+		err = put_name(sink, "vmm", v->vmm);
+	sink__printf(sink, ",\"pid\":%d,\"verified\":%s,\n\"rows\":[", v->pid,
+		     v->verified ? "true" : "false");
+	for (i = 0, nr = 0; i < stats->nr_rows && !err; i++) {
+		if (stats->rows[i].vm != vm)
+			continue;
+		separate(sink, &nr);
+		err = put_row(sink, &stats->rows[i]);
+	}
+	sink__puts(sink, "],\n\"sites\":[");
+	for (i = 0, nr = 0; i < stats->nr_sites && !err; i++) {
+		if (stats->sites[i].vm != vm)
+			continue;
+		separate(sink, &nr);
+		err = put_site(sink, stats, &stats->sites[i]);
+	}
+	sink__puts(sink, "],\n\"virqs\":[");
+	for (i = 0, nr = 0; i < stats->nr_virqs; i++) {
+		if (stats->virqs[i].vm != vm)
+			continue;
+		separate(sink, &nr);
+		sink__printf(sink, "{\"vector\":%" PRIu32 ",\"injected\":%" PRIu64 "}",
+			     stats->virqs[i].vector, stats->virqs[i].count);
+	}
+	sink__puts(sink, "]}");
+	return err;
+}
+
+static int write_json(const struct exit_stats *stats, const struct stat_opts *opts,
+		      struct sink *sink)
+{
+	size_t i, nr;
+	int err;
+
+	(void)opts;
+	sink__puts(sink, "{\"schema\":1,");
+	err = put_name(sink, "level", stats->level);
+	sink__printf(sink, ",\"start_wall_ns\":%" PRIu64 ",\"duration_ns\":%" PRIu64 ",\n\"vms\":[",
+		     stats->start_wall_ns, stats->duration_ns);
+	for (i = 0, nr = 0; i < stats->nr_vms && !err; i++) {
+		separate(sink, &nr);
+		err = put_vm(sink, stats, i);
+	}
+	sink__puts(sink, "],\n\"counters\":[");
+	for (i = 0, nr = 0; i < stats->nr_counters && !err; i++) {
+		separate(sink, &nr);
+		sink__puts(sink, "{");
+		err = put_name(sink, "label", stats->counters[i].label);
+		sink__puts(sink, ",");
+		if (!err)
+			err = put_name(sink, "help", stats->counters[i].help);
+		sink__printf(sink, ",\"value\":%" PRIu64 "}", stats->counters[i].value);
+	}
+	sink__puts(sink, "],\n\"costs\":[");
+	for (i = 0, nr = 0; i < stats->nr_costs && !err; i++) {
+		separate(sink, &nr);
+		sink__puts(sink, "{");
+		err = put_name(sink, "program", stats->costs[i].program);
+		sink__printf(sink, ",\"runs\":%" PRIu64 ",\"run_ns\":%" PRIu64 "}",
+			     stats->costs[i].runs, stats->costs[i].run_ns);
+	}
+	sink__puts(sink, "]}\n");
+	return err ? err : sink__error(sink);
+}
+
+const struct stat_format stat_format_json = {
+	.name = "json",
+	.help = "everything as one JSON object",
+	.write = write_json,
+};

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "exit_stats.h"
+
+#include <stdlib.h>
+
+#include "symbolizer.h"
+
+void exit_stats__free(struct exit_stats *s)
+{
+	size_t i;
+
+	if (!s)
+		return;
+	/* A half-built one may have a count and no array yet. */
+	for (i = 0; s->vms && i < s->nr_vms; i++)
+		symbolizer__put(s->vms[i].syms);
+	free(s->vms);
+	free(s->rows);
+	free(s->sites);
+	free(s->virqs);
+	free(s->counters);
+	free(s->costs);
+	free(s);
+}
