@@ -58,7 +58,8 @@ static __always_inline void add_to_row(const struct ukp_vcpu *known, const struc
 		.reason = now->reason,
 	};
 	struct ukp_exit_row *row, *none;
-	__u32 bucket = 0, zero = 0;
+	__u64 bucket = 0;
+	__u32 zero = 0;
 
 	row = bpf_map_lookup_elem(&exit_rows, &key);
 	if (!row) {
@@ -102,6 +103,8 @@ static __always_inline void add_to_row(const struct ukp_vcpu *known, const struc
 		ns >>= 2;
 	}
 	bucket |= ns >> 1;
+	/* Hold it in one register: the older verifiers forget a bound that was tested on a copy. */
+	asm volatile("" : "+r"(bucket));
 	if (bucket >= UKP_EXIT_BUCKETS)
 		bucket = UKP_EXIT_BUCKETS - 1;
 	row->buckets[bucket]++;

@@ -77,7 +77,8 @@ static int explain_load_error(int err)
 		log_hint("see ulimit -v, the memory limit of the cgroup, and --buffer");
 		return err;
 	}
-	if (err == -EPERM || err == -EACCES) {
+	/* To root EACCES is the verifier speaking. */
+	if (err == -EPERM || (err == -EACCES && geteuid())) {
 		log_err("loader: loading the BPF programs was refused: %s", strerror(-err));
 		log_hint("run as root: sudo ukprof …");
 		return -EPERM;
