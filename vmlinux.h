@@ -192,6 +192,8 @@ struct kvm_vcpu___rip {
 /* kvm_amd */
 struct vmcb_control_area {
 	__u32 exit_code; /* 64 bits in 7.2: read by its relocated size */
+	__u64 exit_info_1;
+	__u64 exit_info_2;
 };
 
 struct vmcb {

@@ -20,13 +20,44 @@ static __always_inline struct ukp_vcpu *watched_vcpu(void)
 	return bpf_map_lookup_elem(&vcpus, &tid);
 }
 
-static __always_inline __u32 svm_exit_code(struct kvm_vcpu *vcpu)
+#define SVM_EXIT_IOIO 0x7b
+#define SVM_EXIT_MSR  0x7c
+#define SVM_EXIT_NPF  0x400
+
+static __always_inline struct vmcb_control_area *svm_control(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_svm *svm = (void *)((__u64)vcpu - bpf_core_field_offset(struct vcpu_svm, vcpu));
 	struct vmcb *vmcb = BPF_CORE_READ(svm, vmcb);
-	struct vmcb_control_area *control = (void *)((__u64)vmcb + bpf_core_field_offset(struct vmcb, control));
 
-	return (__u32)BPF_CORE_READ_BITFIELD_PROBED(control, exit_code);
+	return (void *)((__u64)vmcb + bpf_core_field_offset(struct vmcb, control));
+}
+
+/*
+ * What the processor itself says of the exit. The tracepoints behind it say the same and, for MMIO, more;
+ * but from 7.x on they run with preemption on, and the kernel leaves a program out that another thread is
+ * just in on the same processor. Source: AMD APM vol. 2, 15.10.2 (IOIO), 15.11 (MSR), 15.25.6 (NPF).
+ */
+static __always_inline void svm_detail(struct ukp_exit_now *now, struct kvm_vcpu *vcpu)
+{
+	struct vmcb_control_area *control = svm_control(vcpu);
+	__u64 info;
+
+	switch (now->reason) {
+	case SVM_EXIT_IOIO:
+		info = BPF_CORE_READ(control, exit_info_1);
+		now->detail = info & 1 ? UKP_DETAIL_PIO_IN : UKP_DETAIL_PIO_OUT;
+		now->value = (info >> 16) & 0xffff;
+		break;
+	case SVM_EXIT_MSR:
+		info = BPF_CORE_READ(control, exit_info_1);
+		now->detail = info & 1 ? UKP_DETAIL_MSR_WRITE : UKP_DETAIL_MSR_READ;
+		now->value = (__u32)BPF_CORE_READ(vcpu, arch.regs[UKP_REG_RCX]);
+		break;
+	case SVM_EXIT_NPF:
+		now->detail = UKP_DETAIL_PAGE_FAULT;
+		now->value = BPF_CORE_READ(control, exit_info_2) & ~0x1fffffULL;
+		break;
+	}
 }
 
 static __always_inline __u32 vmx_exit_reason(struct kvm_vcpu *vcpu)
@@ -42,7 +73,7 @@ static __always_inline __u32 vmx_exit_reason(struct kvm_vcpu *vcpu)
 static __always_inline __u32 vendor_reason(struct kvm_vcpu *vcpu, __u32 isa)
 {
 	if (isa == UKP_ISA_SVM && bpf_core_type_exists(struct vcpu_svm))
-		return svm_exit_code(vcpu);
+		return (__u32)BPF_CORE_READ_BITFIELD_PROBED(svm_control(vcpu), exit_code);
 	if (isa == UKP_ISA_VMX && bpf_core_type_exists(struct vcpu_vmx))
 		return vmx_exit_reason(vcpu);
 	return ~0u;
@@ -180,8 +211,11 @@ int ukp_on_exit(struct bpf_raw_tracepoint_args *ctx)
 	struct ukp_vcpu *known = watched_vcpu();
 	__u32 isa = ctx->args[1];
 
-	if (known && ctx->args[0] == known->vcpu)
-		begin_exit(known, isa, vendor_reason((void *)known->vcpu, isa));
+	if (!known || ctx->args[0] != known->vcpu)
+		return 0;
+	begin_exit(known, isa, vendor_reason((void *)known->vcpu, isa));
+	if (isa == UKP_ISA_SVM && bpf_core_type_exists(struct vcpu_svm))
+		svm_detail(&known->now, (void *)known->vcpu);
 	return 0;
 }
 

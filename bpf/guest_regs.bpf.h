@@ -4,6 +4,7 @@
 
 /* guest_regs - the registers that KVM holds of a vCPU which is not running right now. */
 
+#define UKP_REG_RCX 1
 #define UKP_REG_RBP 5
 #define UKP_REG_RIP 16
 
