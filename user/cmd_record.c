@@ -11,6 +11,7 @@
 
 #include "account.h"
 #include "capture.h"
+#include "cmd_target.h"
 #include "exporter.h"
 #include "log.h"
 #include "naming.h"
@@ -22,7 +23,7 @@
 #define DEFAULT_OUTPUT "ukprof.html"
 #define DEFAULT_RING   (8u << 20)
 
-enum { OPT_VM = 256, OPT_BUFFER };
+enum { OPT_BUFFER = 256 };
 
 struct record_opts {
 	struct session_opts session;
@@ -32,11 +33,8 @@ struct record_opts {
 };
 
 static const struct argp_option options[] = {
-	{ "pid", 'p', "PID", 0, "the VMM's process; may be left out if one VM runs on this host", 0 },
-	{ "vm", OPT_VM, "NAME", 0, "the VM's name, as 'ukprof list' shows it", 0 },
-	{ "all", 'a', NULL, 0, "every VM on this host, also those that start meanwhile", 0 },
+	CMD_TARGET_OPTIONS,
 	{ "freq", 'F', "HZ", 0, "samples per second and vCPU, 1-10000 (default: 99)", 0 },
-	{ "duration", 'd', "TIME", 0, "stop after TIME, such as 30s or 5m, up to a year (default: until Ctrl-C)", 0 },
 	{ "event", 'e', "EVENT", 0, "cpu-clock (default: works everywhere) or cycles (needs a PMU)", 0 },
 	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: what the VMM booted, or its .dbg twin)", 0 },
 	{ "output", 'o', "FILE", 0, "where to; its ending names the format: .html .svg .folded .txt .pb.gz .ukp "
@@ -65,20 +63,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	struct record_opts *o = state->input;
 
 	switch (key) {
-	case 'p':
-		o->session.pid = cli__uint("-p", arg, 1, 1 << 22);
-		break;
-	case OPT_VM:
-		o->session.vm_name = arg;
-		break;
-	case 'a':
-		o->session.all = true;
-		break;
 	case 'F':
 		o->session.sampler.freq_hz = cli__uint("-F", arg, 1, 10000);
-		break;
-	case 'd':
-		o->session.duration_ns = cli__duration("-d", arg);
 		break;
 	case 'e':
 		if (!strcmp(arg, "cycles"))
@@ -100,19 +86,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case OPT_BUFFER:
 		o->session.ring_bytes = parse_ring(arg);
 		break;
-	case ARGP_KEY_ARG:
-		cli__usage_error("a process is given by -p PID, a VM's name by --vm NAME",
-				 "'%s' is not understood", arg);
-		break;
-	case ARGP_KEY_END:
-		if (!!o->session.pid + !!o->session.vm_name + o->session.all > 1)
-			cli__usage_error("give one of them", "-p, --vm and --all exclude each other");
-		break;
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = NULL;
-		break;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return cmd_target__parse(key, arg, state, &o->session);
 	}
 	return 0;
 }
@@ -161,22 +136,6 @@ static bool on_linear_offset(void *ctx, const char *image, uint64_t *offset)
 	const struct record *r = ctx;
 
 	return naming__linear_offset(r->naming, image, offset);
-}
-
-static int exit_of(enum session_status status)
-{
-	switch (status) {
-	case SESSION_OK:
-		return CLI_OK;
-	case SESSION_NO_VM:
-		return CLI_NO_VM;
-	case SESSION_NO_RIGHTS:
-		return CLI_NO_RIGHTS;
-	case SESSION_CUT:
-	case SESSION_FAILED:
-		break;
-	}
-	return CLI_FAILED;
 }
 
 static void describe_end(const struct record *r, const struct record_opts *o)
@@ -300,7 +259,7 @@ static int run_record(const struct record_opts *o)
 		goto no_memory;
 	status = session__new(&session, &o->session, r.rec);
 	if (status) {
-		ret = exit_of(status);
+		ret = cmd_target__exit_status(status);
 		goto out;
 	}
 	out = output__open(o->output, !exporter, !exporter || exporter->is_binary);
@@ -318,7 +277,7 @@ static int run_record(const struct record_opts *o)
 	session = NULL;
 	log__set_status(NULL);
 	if (status) {
-		ret = status == SESSION_CUT ? report_cut(&r, o->output) : exit_of(status);
+		ret = status == SESSION_CUT ? report_cut(&r, o->output) : cmd_target__exit_status(status);
 		goto out;
 	}
 	if (recording__how_ended(r.rec) == RECORDING_VM_ENDED && !recording__nr_samples(r.rec)) {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd_target.h"
 #include "exit_stats.h"
 #include "exits.h"
 #include "hostinfo.h"
@@ -21,7 +22,7 @@
 #define PROOF_HZ   49
 #define RING_BYTES (256u << 10)
 
-enum { OPT_VM = 256, OPT_BY, OPT_TOP, OPT_PER_VCPU };
+enum { OPT_BY = 256, OPT_TOP, OPT_PER_VCPU };
 
 struct stat_cmd_opts {
 	struct session_opts session;
@@ -32,10 +33,7 @@ struct stat_cmd_opts {
 };
 
 static const struct argp_option options[] = {
-	{ "pid", 'p', "PID", 0, "the VMM's process; may be left out if one VM runs on this host", 0 },
-	{ "vm", OPT_VM, "NAME", 0, "the VM's name, as 'ukprof list' shows it", 0 },
-	{ "all", 'a', NULL, 0, "every VM on this host, also those that start meanwhile", 0 },
-	{ "duration", 'd', "TIME", 0, "stop after TIME, such as 30s or 5m (default: until Ctrl-C)", 0 },
+	CMD_TARGET_OPTIONS,
 	{ "by", OPT_BY, "WHAT", 0, "reason (default) or function: the guest code that causes the exits", 0 },
 	{ "top", OPT_TOP, "N", 0, "rows of a table by function, 1-10000 (default: 30)", 0 },
 	{ "per-vcpu", OPT_PER_VCPU, NULL, 0, "a table for each vCPU", 0 },
@@ -50,18 +48,6 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	struct stat_cmd_opts *o = state->input;
 
 	switch (key) {
-	case 'p':
-		o->session.pid = cli__uint("-p", arg, 1, 1 << 22);
-		break;
-	case OPT_VM:
-		o->session.vm_name = arg;
-		break;
-	case 'a':
-		o->session.all = true;
-		break;
-	case 'd':
-		o->session.duration_ns = cli__duration("-d", arg);
-		break;
 	case OPT_BY:
 		if (!strcmp(arg, "function"))
 			o->stat.by_function = true;
@@ -85,18 +71,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case 'f':
 		o->format = arg;
 		break;
-	case ARGP_KEY_ARG:
-		cli__usage_error("the VMM's process is given by -p PID", "'%s' is not understood", arg);
-		break;
-	case ARGP_KEY_END:
-		if (!!o->session.pid + !!o->session.vm_name + o->session.all > 1)
-			cli__usage_error("give one of them", "-p, --vm and --all exclude each other");
-		break;
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = NULL;
-		break;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return cmd_target__parse(key, arg, state, &o->session);
 	}
 	return 0;
 }
@@ -165,22 +141,6 @@ static int report(const struct stat_cmd_opts *o, const struct stat_format *forma
 	return ret;
 }
 
-static int exit_of(enum session_status status)
-{
-	switch (status) {
-	case SESSION_OK:
-		return CLI_OK;
-	case SESSION_NO_VM:
-		return CLI_NO_VM;
-	case SESSION_NO_RIGHTS:
-		return CLI_NO_RIGHTS;
-	case SESSION_FAILED:
-	case SESSION_CUT:
-		break;
-	}
-	return CLI_FAILED;
-}
-
 static int run_stat(const struct stat_cmd_opts *o)
 {
 	struct session_ops ops = { .tick = on_tick };
@@ -208,7 +168,7 @@ static int run_stat(const struct stat_cmd_opts *o)
 			 o->session.duration_ns ? "" : " until Ctrl-C");
 		status = session__run(session, &ops, NULL);
 	}
-	ret = exit_of(status);
+	ret = cmd_target__exit_status(status);
 	if (!status) {
 		if (recording__how_ended(rec) == RECORDING_VM_ENDED)
 			log_warn("session: the VM ended: what was counted until then is shown");
