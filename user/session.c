@@ -223,6 +223,8 @@ static enum session_status find_all(struct session *s)
 	}
 	if (vm_registry__nr_alive(s->registry))
 		hint_vms(s);
+	else if (hostinfo__kvm_vendor() == KVM_VENDOR_NONE)
+		log_hint("KVM is not loaded: modprobe kvm_intel, or modprobe kvm_amd");
 	else
 		log_hint("start it with KVM (QEMU: -accel kvm), and run ukprof as root to see those of others");
 	return SESSION_NO_VM;
