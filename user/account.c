@@ -8,12 +8,6 @@
 #include "log.h"
 #include "recording.h"
 
-static const char *const stop_labels[] = {
-#define X(name, value, label, help) [UKP_STOP_##name] = label,
-	UKP_STOPS(X)
-#undef X
-};
-
 static const struct {
 	int counter;
 	const char *label;
@@ -42,7 +36,7 @@ static void print_incomplete(const uint64_t *stops, uint64_t total)
 	for (i = 0; i < UKP_STOP_MAX; i++)
 		if (i != UKP_STOP_ROOT && stops[i] && len < sizeof(line))
 			len += snprintf(line + len, sizeof(line) - len, "%s%s %.1f%%", len ? ", " : "",
-					stop_labels[i], percent(stops[i], total));
+					recording__stop_label(i), percent(stops[i], total));
 	log_info("session: %.1f%% of the stacks are incomplete (%s)", percent(incomplete, total), line);
 }
 

@@ -508,16 +508,10 @@ int cli__close_stdout(void)
 	return CLI_FAILED;
 }
 
-int cli__export(const struct snapshot *snap, const struct exporter *exporter, struct output *o, const char *path)
+int cli__finish(struct output *o, struct sink *sink, int err, const char *path)
 {
-	static const struct export_opts opts;
-	struct sink *sink = NULL;
-	int err, close_err;
+	int close_err = sink__close(sink);
 
-	err = sink__fd(&sink, output__fd(o));
-	if (!err)
-		err = exporter->write(snap, &opts, sink);
-	close_err = sink__close(sink);
 	if (!err)
 		err = close_err;
 	if (err)
@@ -529,8 +523,23 @@ int cli__export(const struct snapshot *snap, const struct exporter *exporter, st
 	if (err) {
 		log_err("output: %s: %s", strcmp(path, "-") ? path : "standard output", strerror(-err));
 		if (err != -ENOMEM)
-			log_hint("choose another place: -o FILE; a recording to FILE.ukp is written as it comes");
+			log_hint("choose another place: -o FILE");
 		return CLI_FAILED;
 	}
 	return CLI_OK;
+}
+
+int cli__export(const struct snapshot *snap, const struct exporter *exporter, struct output *o, const char *path)
+{
+	static const struct export_opts opts;
+	struct sink *sink = NULL;
+	int err, ret;
+
+	err = sink__fd(&sink, output__fd(o));
+	if (!err)
+		err = exporter->write(snap, &opts, sink);
+	ret = cli__finish(o, sink, err, path);
+	if (ret && err != -ENOMEM)
+		log_hint("a recording to FILE.ukp is written as it comes");
+	return ret;
 }

@@ -111,6 +111,15 @@ void cli__abort_on_signal(void);
 int cli__close_stdout(void);
 
 /**
+ * cli__finish() - close a sink on an output and commit it, or abandon it after an error; reports errors.
+ * @o: taken. @sink: taken; may be NULL.
+ * @err: 0, or what writing has met so far.
+ *
+ * Return: exit status. A reader that has closed its end of a pipe is no failure.
+ */
+int cli__finish(struct output *o, struct sink *sink, int err, const char *path);
+
+/**
  * cli__export() - write a snapshot to an output and commit it; takes @o, reports errors.
  *
  * Return: exit status.

@@ -88,37 +88,19 @@ static const struct argp argp = {
 	.children = cli_common,
 };
 
-static int on_tick(void *ctx, uint64_t elapsed_ns)
-{
-	(void)ctx;
-	(void)elapsed_ns;
-	return 0;
-}
-
 static int write_stats(const struct stat_cmd_opts *o, const struct stat_format *format,
 		       const struct exit_stats *stats)
 {
 	struct output *out = output__open(o->output, false, false);
 	struct sink *sink = NULL;
-	int err, close_err;
+	int err;
 
 	if (!out)
 		return CLI_FAILED;
 	err = sink__fd(&sink, output__fd(out));
 	if (!err)
 		err = format->write(stats, &o->stat, sink);
-	close_err = sink__close(sink);
-	if (!err)
-		err = close_err;
-	if (err)
-		output__abandon(out);
-	else
-		err = output__commit(out);
-	if (err == -EPIPE)
-		return CLI_OK;
-	if (err)
-		log_err("output: %s: %s", o->output, strerror(-err));
-	return err ? CLI_FAILED : CLI_OK;
+	return cli__finish(out, sink, err, o->output);
 }
 
 static int report(const struct stat_cmd_opts *o, const struct stat_format *format, struct session *session,
@@ -143,7 +125,7 @@ static int report(const struct stat_cmd_opts *o, const struct stat_format *forma
 
 static int run_stat(const struct stat_cmd_opts *o)
 {
-	struct session_ops ops = { .tick = on_tick };
+	static const struct session_ops ops; /* nothing to do between start and end */
 	const struct stat_format *format;
 	struct recording *rec = NULL;
 	struct session *session = NULL;

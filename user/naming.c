@@ -35,7 +35,6 @@ struct vm_naming {
 	struct symbolizer *syms;
 	char *path; /* image that was tried */
 	size_t nr_texts; /* probes that the state rests on */
-	char text[512];
 };
 
 struct naming {
@@ -365,12 +364,6 @@ static int add_vms(struct naming *n, const struct recording *r, struct snapshot 
 	return 0;
 }
 
-static const char *const stop_labels[] = {
-#define X(name, value, label, help) [UKP_STOP_##name] = label,
-	UKP_STOPS(X)
-#undef X
-};
-
 static int add_stacks(const struct recording *r, struct snapshot *snap)
 {
 	const struct profile *p = recording__profile(r);
@@ -387,7 +380,7 @@ static int add_stacks(const struct recording *r, struct snapshot *snap)
 				 stack.place == UKP_PLACE_VMM	? SNAP_PLACE_VMM :
 				 emulated			? SNAP_PLACE_GUEST :
 								  SNAP_PLACE_KVM,
-			.stop = stack.stop == UKP_STOP_ROOT ? NULL : stop_labels[stack.stop],
+			.stop = stack.stop == UKP_STOP_ROOT ? NULL : recording__stop_label(stack.stop),
 			.nr_frames = stack.nr_frames,
 			.frames = stack.frames,
 			.count = stack.count,
@@ -467,25 +460,4 @@ struct symbolizer *naming__symbolizer(struct naming *n, size_t i, bool *verified
 {
 	*verified = i < n->nr && n->vms[i].state == VM_VERIFIED;
 	return i < n->nr ? n->vms[i].syms : NULL;
-}
-
-const char *naming__describe(const struct naming *n, size_t i)
-{
-	struct vm_naming *vm;
-
-	if (i >= n->nr)
-		return "not looked for yet";
-	vm = &n->vms[i];
-	switch (vm->state) {
-	case VM_VERIFIED:
-		snprintf(vm->text, sizeof(vm->text), "%s, verified%s", vm->path,
-			 vm->where.bias ? ", relocated" : "");
-		break;
-	case VM_NO_PROOF:
-		snprintf(vm->text, sizeof(vm->text), "%s, not verified", vm->path);
-		break;
-	default:
-		return "none";
-	}
-	return vm->text;
 }

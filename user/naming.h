@@ -74,7 +74,4 @@ bool naming__linear_offset(const struct naming *n, const char *image, uint64_t *
  */
 struct symbolizer *naming__symbolizer(struct naming *n, size_t i, bool *verified);
 
-/** naming__describe() - where the symbols of VM number @i come from, for one line of talk; borrowed. */
-const char *naming__describe(const struct naming *n, size_t i);
-
 #endif /* USER_NAMING_H */

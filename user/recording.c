@@ -234,6 +234,17 @@ int recording__end(struct recording *r, enum recording_end how, uint64_t duratio
 	return r->capture ? capture_writer__end(r->capture, how, duration_ns) : 0;
 }
 
+const char *recording__stop_label(unsigned int stop)
+{
+	static const char *const labels[] = {
+#define X(name, value, label, help) [UKP_STOP_##name] = label,
+		UKP_STOPS(X)
+#undef X
+	};
+
+	return labels[stop];
+}
+
 const struct recording_info *recording__info(const struct recording *r)
 {
 	return &r->info;

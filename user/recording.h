@@ -102,6 +102,9 @@ int recording__record(struct recording *r, const void *data, size_t len);
 int recording__counters(struct recording *r, const uint64_t *v);
 int recording__end(struct recording *r, enum recording_end how, uint64_t duration_ns);
 
+/** recording__stop_label() - the word for an enum ukp_stop, such as "unmapped"; static. */
+const char *recording__stop_label(unsigned int stop);
+
 const struct recording_info *recording__info(const struct recording *r);
 size_t recording__nr_vms(const struct recording *r);
 const struct recording_vm_data *recording__vm_data(const struct recording *r, size_t i);
