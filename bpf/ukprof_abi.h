@@ -150,6 +150,7 @@ enum ukp_detail {
 	UKP_DETAIL_MSR_WRITE = 6,  /* MSR number */
 	UKP_DETAIL_HYPERCALL = 7,  /* hypercall number */
 	UKP_DETAIL_PAGE_FAULT = 8, /* GPA, rounded down to 2 MiB */
+	UKP_DETAIL_MAX
 };
 
 /* The exit that a vCPU is handling; only its own thread touches it. */

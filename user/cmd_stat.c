@@ -109,7 +109,7 @@ static int report(const struct stat_cmd_opts *o, const struct stat_format *forma
 	struct exit_stats *stats = NULL;
 	int ret;
 
-	if (exits__stats(session__exits(session), rec, naming, &stats)) {
+	if (exits__stats(session__exits(session), rec, naming, session__levels(session), &stats)) {
 		log_err("stat: out of memory");
 		return CLI_FAILED;
 	}
@@ -168,7 +168,8 @@ static int run(int argc, char **argv)
 	struct stat_cmd_opts o = {
 		.session = {
 			.sampler = { .event = SAMPLER_CPU_CLOCK, .freq_hz = PROOF_HZ },
-			.exits = true,
+			.level = LEVEL_EXITS,
+			.max_level = LEVEL_EXITS,
 			.ring_bytes = RING_BYTES,
 		},
 		.stat = { .top = 30 },

@@ -19,12 +19,12 @@ struct node {
 	uint64_t count;
 	uint64_t weight;
 	size_t frames; /* index into the arena */
-	uint32_t vm;
-	uint32_t vcpu;
+	struct profile_key key;
 	uint16_t nr_frames;
-	uint8_t place;
-	uint8_t stop;
 };
+
+/* Keys are compared as bytes. */
+_Static_assert(sizeof(struct profile_key) == 24, "profile_key has no padding");
 
 struct profile {
 	struct node *nodes;
@@ -75,22 +75,32 @@ static uint64_t mix(uint64_t key, uint64_t h, uint64_t v)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint64_t hash_sample(const struct profile *p, const struct ukp_sample *s, uint16_t nr_frames)
+/* A stack that is looked for. */
+struct wanted {
+	const struct profile_key *key;
+	const uint64_t *frames;
+	uint64_t hash;
+	uint16_t nr_frames;
+};
+
+static uint64_t hash_of(const struct profile *p, const struct wanted *w)
 {
-	uint64_t h = mix(p->hash_key, 0x9e3779b97f4a7c15ULL, (uint64_t)s->hdr.vm << 32 | s->hdr.vcpu);
+	uint64_t h, words[sizeof(*w->key) / 8];
 	uint16_t i;
 
-	h = mix(p->hash_key, h, (uint64_t)s->place << 24 | (uint64_t)s->stop << 16 | nr_frames);
-	for (i = 0; i < nr_frames; i++)
-		h = mix(p->hash_key, h, s->frames[i]);
+	memcpy(words, w->key, sizeof(words));
+	h = mix(p->hash_key, 0x9e3779b97f4a7c15ULL, w->nr_frames);
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		h = mix(p->hash_key, h, words[i]);
+	for (i = 0; i < w->nr_frames; i++)
+		h = mix(p->hash_key, h, w->frames[i]);
 	return h;
 }
 
-static bool same(const struct profile *p, const struct node *n, const struct ukp_sample *s, uint16_t nr_frames)
+static bool same(const struct profile *p, const struct node *n, const struct wanted *w)
 {
-	return n->vm == s->hdr.vm && n->vcpu == s->hdr.vcpu && n->place == s->place && n->stop == s->stop &&
-	       n->nr_frames == nr_frames &&
-	       (!nr_frames || !memcmp(p->arena + n->frames, s->frames, nr_frames * sizeof(*s->frames)));
+	return n->hash == w->hash && n->nr_frames == w->nr_frames && !memcmp(&n->key, w->key, sizeof(n->key)) &&
+	       (!w->nr_frames || !memcmp(p->arena + n->frames, w->frames, w->nr_frames * sizeof(*w->frames)));
 }
 
 static int grow(struct profile *p, uint16_t nr_frames)
@@ -132,56 +142,50 @@ static int grow(struct profile *p, uint16_t nr_frames)
 	return 0;
 }
 
-static struct node *find(struct profile *p, const struct ukp_sample *s, uint16_t nr_frames, uint64_t hash, size_t *slot)
+static struct node *find(struct profile *p, const struct wanted *w, size_t *slot)
 {
-	size_t k = hash & (p->index_size - 1);
-	struct node *n;
+	size_t k = w->hash & (p->index_size - 1);
 
-	for (; p->index[k]; k = (k + 1) & (p->index_size - 1)) {
-		n = &p->nodes[p->index[k] - 1];
-		if (n->hash == hash && same(p, n, s, nr_frames))
-			return n;
-	}
+	for (; p->index[k]; k = (k + 1) & (p->index_size - 1))
+		if (same(p, &p->nodes[p->index[k] - 1], w))
+			return &p->nodes[p->index[k] - 1];
 	*slot = k;
 	return NULL;
 }
 
-int profile__add(struct profile *p, const struct ukp_sample *s)
+int profile__add(struct profile *p, const struct profile_key *key, const uint64_t *frames, uint16_t nr_frames,
+		 uint64_t count, uint64_t weight)
 {
-	uint16_t nr_frames = s->nr_frames;
+	struct wanted w = { .key = key, .frames = frames, .nr_frames = nr_frames };
 	struct node *n;
-	uint64_t hash;
 	size_t slot;
 
 	if (grow(p, nr_frames))
 		return -ENOMEM;
-	hash = hash_sample(p, s, nr_frames);
-	n = find(p, s, nr_frames, hash, &slot);
+	w.hash = hash_of(p, &w);
+	n = find(p, &w, &slot);
 	if (!n && (p->nr >= p->max || p->arena_len + nr_frames > p->max_frames)) {
-		/* Full: the sample stays in the totals, its frames are given up. */
+		/* Full: it stays in the totals, its frames are given up. */
 		p->nr_overflow++;
-		nr_frames = 0;
-		hash = hash_sample(p, s, 0);
-		n = find(p, s, 0, hash, &slot);
+		w.nr_frames = 0;
+		w.hash = hash_of(p, &w);
+		n = find(p, &w, &slot);
 	}
 	if (!n) {
 		n = &p->nodes[p->nr++];
 		*n = (struct node){
-			.hash = hash,
+			.hash = w.hash,
 			.frames = p->arena_len,
-			.vm = s->hdr.vm,
-			.vcpu = s->hdr.vcpu,
-			.nr_frames = nr_frames,
-			.place = s->place,
-			.stop = s->stop,
+			.key = *key,
+			.nr_frames = w.nr_frames,
 		};
-		if (nr_frames) /* without any there may be no arena yet */
-			memcpy(p->arena + p->arena_len, s->frames, nr_frames * sizeof(*s->frames));
-		p->arena_len += nr_frames;
+		if (w.nr_frames) /* without any there may be no arena yet */
+			memcpy(p->arena + p->arena_len, frames, w.nr_frames * sizeof(*frames));
+		p->arena_len += w.nr_frames;
 		p->index[slot] = p->nr;
 	}
-	n->count++;
-	n->weight += s->period;
+	n->count += count;
+	n->weight += weight;
 	return 0;
 }
 
@@ -195,10 +199,7 @@ void profile__stack(const struct profile *p, size_t i, struct profile_stack *out
 	const struct node *n = &p->nodes[i];
 
 	*out = (struct profile_stack){
-		.vm = n->vm,
-		.vcpu = n->vcpu,
-		.place = n->place,
-		.stop = n->stop,
+		.key = n->key,
 		.nr_frames = n->nr_frames,
 		.count = n->count,
 		.weight = n->weight,

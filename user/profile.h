@@ -3,7 +3,7 @@
 #define USER_PROFILE_H
 
 /*
- * profile - stacks and how often each was seen: what thousands of samples are folded into.
+ * profile - stacks and how often each was seen: what thousands of samples or VM exits are folded into.
  *
  * Memory grows with the number of different stacks and not with time; a guest that makes up addresses
  * meets the limit on stacks or on their frames, and what is over it is counted under the VM with no frames
@@ -21,14 +21,23 @@
 
 struct profile;
 
-struct profile_stack {
+/* What tells stacks apart beside their frames; the exit's members are 0 in a profile of samples. */
+struct profile_key {
+	uint64_t value;	 /* of detail */
 	uint32_t vm;
 	uint32_t vcpu;
-	uint8_t place; /* enum ukp_place */
-	uint8_t stop;  /* enum ukp_stop */
+	uint32_t reason; /* raw code of the exit */
+	uint8_t isa;
+	uint8_t detail;	 /* enum ukp_detail */
+	uint8_t place;	 /* enum ukp_place */
+	uint8_t stop;	 /* enum ukp_stop */
+};
+
+struct profile_stack {
+	struct profile_key key;
 	uint16_t nr_frames;
 	uint64_t count;
-	uint64_t weight; /* sum of the samples' periods */
+	uint64_t weight; /* nanoseconds, or what the samples' periods count */
 	const uint64_t *frames; /* borrowed from the profile */
 };
 
@@ -36,8 +45,15 @@ struct profile_stack {
 int profile__new(struct profile **out, size_t max_stacks);
 void profile__free(struct profile *p); /* accepts NULL */
 
-/** profile__add() - count a sample that has been validated. Return: 0 or -ENOMEM. */
-int profile__add(struct profile *p, const struct ukp_sample *s);
+/**
+ * profile__add() - count a stack that has been validated.
+ * @frames: @nr_frames, at most UKP_MAX_FRAMES.
+ * @count, @weight: what it stands for; added up.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int profile__add(struct profile *p, const struct profile_key *key, const uint64_t *frames, uint16_t nr_frames,
+		 uint64_t count, uint64_t weight);
 
 size_t profile__nr(const struct profile *p);
 void profile__stack(const struct profile *p, size_t i, struct profile_stack *out);

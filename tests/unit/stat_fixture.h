@@ -61,6 +61,17 @@ static inline struct exit_stats *fix_stats_new(void)
 	return s;
 }
 
+/* As in real ones the names belong to the statistics. */
+static inline void fix_own_names(struct exit_stats *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nr_vms; i++) {
+		s->vms[i].name = strdup(s->vms[i].name);
+		s->vms[i].vmm = strdup(s->vms[i].vmm);
+	}
+}
+
 /* One VM with two vCPUs under QEMU on Intel, and one under a Solo5 tender on AMD, which has no image. */
 static inline struct exit_stats *fix_stats(void)
 {
@@ -111,6 +122,7 @@ static inline struct exit_stats *fix_stats(void)
 	rows[2].min_ns = 9000;
 	rows[2].max_ns = 31000;
 	FIX_SET(s, vms, vms);
+	fix_own_names(s);
 	FIX_SET(s, rows, rows);
 	FIX_SET(s, sites, sites);
 	FIX_SET(s, virqs, virqs);
@@ -151,6 +163,7 @@ static inline struct exit_stats *fix_hostile_stats(void)
 					       UINT64_MAX, 0 };
 	}
 	FIX_SET(s, vms, vms);
+	fix_own_names(s);
 	FIX_SET(s, rows, rows);
 	FIX_SET(s, sites, sites);
 	FIX_SET(s, counters, counters);

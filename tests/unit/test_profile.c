@@ -18,13 +18,20 @@ static ssize_t choose_key(void *buf, size_t len, unsigned int flags)
 #include "../../user/profile.c"
 #undef getrandom
 
+static int add_sample(struct profile *p, const struct ukp_sample *s)
+{
+	struct profile_key key = { .vm = s->hdr.vm, .vcpu = s->hdr.vcpu, .place = s->place, .stop = s->stop };
+
+	return profile__add(p, &key, (const uint64_t *)s->frames, s->nr_frames, 1, s->period);
+}
+
 static void add(struct profile *p, uint32_t vm, uint32_t vcpu, uint8_t place, uint8_t stop,
 		uint16_t nr, uint64_t first)
 {
 	union any_record rec;
 
 	make_sample(&rec, vm, vcpu, place, stop, nr, first);
-	assert_int_equal(profile__add(p, &rec.sample), 0);
+	assert_int_equal(add_sample(p, &rec.sample), 0);
 }
 
 static struct profile *new_profile(size_t max)
@@ -62,10 +69,10 @@ static void equal_samples_are_one_stack(void **state)
 		add(p, 1, 2, 1, 3, 4, 0xffffffff80000000);
 	assert_int_equal(profile__nr(p), 1);
 	profile__stack(p, 0, &st);
-	assert_int_equal(st.vm, 1);
-	assert_int_equal(st.vcpu, 2);
-	assert_int_equal(st.place, 1);
-	assert_int_equal(st.stop, 3);
+	assert_int_equal(st.key.vm, 1);
+	assert_int_equal(st.key.vcpu, 2);
+	assert_int_equal(st.key.place, 1);
+	assert_int_equal(st.key.stop, 3);
 	assert_int_equal(st.nr_frames, 4);
 	assert_int_equal(st.count, 5);
 	assert_int_equal(st.weight, 5000);
@@ -117,7 +124,7 @@ static void a_profile_grows(void **state)
 			assert_int_equal(st.count, 2);
 			assert_int_equal(st.frames[st.nr_frames - 1],
 					 st.frames[0] + st.nr_frames - 1);
-			assert_int_equal(st.frames[0] / 1000 % 3, st.vm);
+			assert_int_equal(st.frames[0] / 1000 % 3, st.key.vm);
 			assert_int_equal(st.frames[0] / 1000 % 128, st.nr_frames);
 		}
 	}
@@ -142,7 +149,7 @@ static void stacks_of_one_hash_are_not_merged(void **state)
 		frames[0] = 0x1000 + i;
 		frames[1] = frames[0] ^ 0x2000;
 		memcpy((char *)&rec + sizeof(rec.sample), frames, sizeof(frames));
-		assert_int_equal(profile__add(p, &rec.sample), 0);
+		assert_int_equal(add_sample(p, &rec.sample), 0);
 		assert_int_equal(p->nodes[i].hash, p->nodes[0].hash);
 	}
 	assert_int_equal(profile__nr(p), 50);

@@ -349,6 +349,7 @@ static struct exit_stats *quiet_vm(void)
 	struct exit_stats *s = fix_stats_new();
 
 	FIX_SET(s, vms, vms);
+	fix_own_names(s);
 	return s;
 }
 

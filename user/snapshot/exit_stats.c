@@ -12,13 +12,17 @@ void exit_stats__free(struct exit_stats *s)
 	if (!s)
 		return;
 	/* A half-built one may have a count and no array yet. */
-	for (i = 0; s->vms && i < s->nr_vms; i++)
+	for (i = 0; s->vms && i < s->nr_vms; i++) {
+		free((char *)s->vms[i].name);
+		free((char *)s->vms[i].vmm);
 		symbolizer__put(s->vms[i].syms);
+	}
 	free(s->vms);
 	free(s->rows);
 	free(s->sites);
 	free(s->virqs);
 	free(s->counters);
 	free(s->costs);
+	free(s->levels);
 	free(s);
 }
