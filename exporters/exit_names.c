@@ -186,6 +186,22 @@ void exit_names__reason(struct strbuf *out, uint32_t isa, uint32_t reason)
 		strbuf__printf(out, " 0x%" PRIx32, flags);
 }
 
+const char *exit_names__nth(uint32_t isa, size_t i, uint32_t *reason)
+{
+	const struct code_name *table = isa == EXIT_ISA_VMX ? vmx_reasons : svm_reasons;
+	size_t nr = 0;
+
+	if (isa == EXIT_ISA_VMX)
+		nr = ARRAY_SIZE(vmx_reasons);
+	else if (isa == EXIT_ISA_SVM)
+		nr = ARRAY_SIZE(svm_reasons);
+	if (i >= nr)
+		return NULL;
+	if (reason)
+		*reason = table[i].code;
+	return table[i].name;
+}
+
 bool exit_names__is_idle(uint32_t isa, uint32_t reason)
 {
 	if (isa == EXIT_ISA_VMX)

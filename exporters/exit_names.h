@@ -10,6 +10,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct strbuf;
@@ -26,6 +27,15 @@ struct strbuf;
  * Source: arch/x86/kvm/trace.h, kvm_print_exit_reason().
  */
 void exit_names__reason(struct strbuf *out, uint32_t isa, uint32_t reason);
+
+/**
+ * exit_names__nth() - the names one after the other, by code.
+ * @i: from 0 on.
+ * @reason: receives the code; may be NULL.
+ *
+ * Return: the name; NULL after the last one, and for an isa without names.
+ */
+const char *exit_names__nth(uint32_t isa, size_t i, uint32_t *reason);
 
 /**
  * exit_names__is_idle() - whether the time of such an exit is that of a vCPU with nothing to do: HLT.

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "exit_filter.h"
 #include "exit_names.h"
 #include "exit_stats.h"
 #include "name.h"
@@ -100,13 +101,17 @@ static int write_csv(const struct exit_stats *stats, const struct stat_opts *opt
 	if (opts->by_function) {
 		sink__puts(sink, "vm,function,offset,rip,reason,detail,value,exits,total_ns\r\n");
 		for (i = 0; i < stats->nr_sites && !err; i++)
-			err = put_site(sink, stats, &stats->sites[i]);
+			if (exit_filter__match(opts->reasons, stats->sites[i].isa,
+					       stats->sites[i].reason))
+				err = put_site(sink, stats, &stats->sites[i]);
 	} else {
 		sink__puts(sink,
 			   "vm,vcpu,isa,reason_code,reason,exits,timed,total_ns,min_ns,max_ns,"
 			   "user_exits,user_ns\r\n");
 		for (i = 0; i < stats->nr_rows && !err; i++)
-			err = put_row(sink, stats, &stats->rows[i]);
+			if (exit_filter__match(opts->reasons, stats->rows[i].isa,
+					       stats->rows[i].reason))
+				err = put_row(sink, stats, &stats->rows[i]);
 	}
 	return err ? err : sink__error(sink);
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+struct exit_filter;
 struct exit_stats;
 struct sink;
 
@@ -16,6 +17,11 @@ struct stat_opts {
 	bool by_function; /* rows are guest functions with reason and detail, instead of reasons */
 	unsigned int top; /* rows of a by_function table; 0: all */
 	bool per_vcpu;	  /* a table for each vCPU */
+	/*
+	 * Reasons to show; NULL: all. Percentages, and totals of the layouts of others, are of what is shown; text
+	 * and json tell the sum of all beside it.
+	 */
+	const struct exit_filter *reasons;
 };
 
 struct stat_format {

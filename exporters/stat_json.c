@@ -4,12 +4,14 @@
  * stat_json - all there is, as one JSON object.
  *
  * Times are in nanoseconds. Addresses and the like are strings in hexadecimal: JSON's readers keep 53 bits of
- * a number. Options change nothing. "schema" grows when a member changes its meaning or goes away.
+ * a number. No option changes that but the choice of reasons: rows and sites are of those, "all" is the sum of
+ * all reasons. "schema" grows when a member changes its meaning or goes away.
  */
 #include "stat_formats.h"
 
 #include <inttypes.h>
 
+#include "exit_filter.h"
 #include "exit_names.h"
 #include "exit_stats.h"
 #include "markup.h"
@@ -108,7 +110,21 @@ static void separate(struct sink *sink, size_t *nr)
 	sink__puts(sink, (*nr)++ ? ",\n" : "\n");
 }
 
-static int put_vm(struct sink *sink, const struct exit_stats *stats, uint32_t vm)
+static void put_all(struct sink *sink, const struct exit_stats *stats, uint32_t vm)
+{
+	struct exit_row all = { 0 };
+	size_t i;
+
+	for (i = 0; i < stats->nr_rows; i++)
+		if (stats->rows[i].vm == vm)
+			stat_rows__add(&all, &stats->rows[i]);
+	sink__printf(sink,
+		     "\"all\":{\"exits\":%" PRIu64 ",\"timed\":%" PRIu64 ",\"total_ns\":%" PRIu64 "}",
+		     all.count, all.nr_timed, all.total_ns);
+}
+
+static int put_vm(struct sink *sink, const struct exit_stats *stats,
+		  const struct exit_filter *reasons, uint32_t vm)
 {
 	const struct exit_vm *v = &stats->vms[vm];
 	size_t i, nr;
@@ -119,17 +135,20 @@ static int put_vm(struct sink *sink, const struct exit_stats *stats, uint32_t vm
 	sink__puts(sink, ",");
 	if (!err)
 		err = put_name(sink, "vmm", v->vmm);
-	sink__printf(sink, ",\"pid\":%d,\"verified\":%s,\n\"rows\":[", v->pid,
-		     v->verified ? "true" : "false");
+	sink__printf(sink, ",\"pid\":%d,\"verified\":%s,", v->pid, v->verified ? "true" : "false");
+	put_all(sink, stats, vm);
+	sink__puts(sink, ",\n\"rows\":[");
 	for (i = 0, nr = 0; i < stats->nr_rows && !err; i++) {
-		if (stats->rows[i].vm != vm)
+		if (stats->rows[i].vm != vm ||
+		    !exit_filter__match(reasons, stats->rows[i].isa, stats->rows[i].reason))
 			continue;
 		separate(sink, &nr);
 		err = put_row(sink, &stats->rows[i]);
 	}
 	sink__puts(sink, "],\n\"sites\":[");
 	for (i = 0, nr = 0; i < stats->nr_sites && !err; i++) {
-		if (stats->sites[i].vm != vm)
+		if (stats->sites[i].vm != vm ||
+		    !exit_filter__match(reasons, stats->sites[i].isa, stats->sites[i].reason))
 			continue;
 		separate(sink, &nr);
 		err = put_site(sink, stats, &stats->sites[i]);
@@ -152,14 +171,13 @@ static int write_json(const struct exit_stats *stats, const struct stat_opts *op
 	size_t i, nr;
 	int err;
 
-	(void)opts;
 	sink__puts(sink, "{\"schema\":1,");
 	err = put_name(sink, "level", stats->level);
 	sink__printf(sink, ",\"start_wall_ns\":%" PRIu64 ",\"duration_ns\":%" PRIu64 ",\n\"vms\":[",
 		     stats->start_wall_ns, stats->duration_ns);
 	for (i = 0, nr = 0; i < stats->nr_vms && !err; i++) {
 		separate(sink, &nr);
-		err = put_vm(sink, stats, i);
+		err = put_vm(sink, stats, opts->reasons, i);
 	}
 	sink__puts(sink, "],\n\"counters\":[");
 	for (i = 0, nr = 0; i < stats->nr_counters && !err; i++) {

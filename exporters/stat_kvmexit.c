@@ -28,14 +28,15 @@ static int by_count(const void *pa, const void *pb)
 	return (a->reason < b->reason) - (a->reason > b->reason);
 }
 
-static int put_report(struct sink *sink, const struct exit_stats *stats, uint32_t vm, int64_t vcpu)
+static int put_report(struct sink *sink, const struct exit_stats *stats,
+		      const struct exit_filter *reasons, uint32_t vm, int64_t vcpu)
 {
 	struct strbuf sb = { 0 };
 	struct stat_rows r;
 	size_t i;
 	int err;
 
-	err = stat_rows__new(&r, stats, vm, vcpu);
+	err = stat_rows__new(&r, stats, reasons, vm, vcpu);
 	if (err)
 		return err;
 	qsort(r.rows, r.nr, sizeof(*r.rows), by_count);
@@ -66,11 +67,11 @@ static int write_kvmexit(const struct exit_stats *stats, const struct stat_opts 
 	for (vm = 0; vm < stats->nr_vms && !err; vm++) {
 		vcpu = stat_rows__next_vcpu(stats, vm, 0);
 		if (!opts->per_vcpu || vcpu < 0) {
-			err = put_report(sink, stats, vm, STAT_ALL);
+			err = put_report(sink, stats, opts->reasons, vm, STAT_ALL);
 			continue;
 		}
 		for (; vcpu >= 0 && !err; vcpu = stat_rows__next_vcpu(stats, vm, vcpu + 1))
-			err = put_report(sink, stats, vm, vcpu);
+			err = put_report(sink, stats, opts->reasons, vm, vcpu);
 	}
 	return err ? err : sink__error(sink);
 }

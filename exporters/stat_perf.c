@@ -112,14 +112,15 @@ static uint64_t nr_lost(const struct exit_stats *stats)
 	return 0;
 }
 
-static int put_report(struct sink *sink, const struct exit_stats *stats, int64_t vm, int64_t vcpu)
+static int put_report(struct sink *sink, const struct exit_stats *stats,
+		      const struct exit_filter *reasons, int64_t vm, int64_t vcpu)
 {
 	struct exit_row total = { 0 };
 	struct stat_rows r;
 	size_t i;
 	int err;
 
-	err = stat_rows__new(&r, stats, vm, vcpu);
+	err = stat_rows__new(&r, stats, reasons, vm, vcpu);
 	if (err)
 		return err;
 	qsort(r.rows, r.nr, sizeof(*r.rows), by_samples);
@@ -156,13 +157,14 @@ static int write_perf(const struct exit_stats *stats, const struct stat_opts *op
 	int err = 0;
 
 	if (!opts->per_vcpu) {
-		err = put_report(sink, stats, stats->nr_vms == 1 ? 0 : STAT_ALL, STAT_ALL);
+		err = put_report(sink, stats, opts->reasons, stats->nr_vms == 1 ? 0 : STAT_ALL,
+				 STAT_ALL);
 		return err ? err : sink__error(sink);
 	}
 	for (vm = 0; vm < stats->nr_vms; vm++) {
 		vcpu = stat_rows__next_vcpu(stats, vm, 0);
 		for (; vcpu >= 0 && !err; vcpu = stat_rows__next_vcpu(stats, vm, vcpu + 1))
-			err = put_report(sink, stats, vm, vcpu);
+			err = put_report(sink, stats, opts->reasons, vm, vcpu);
 	}
 	return err ? err : sink__error(sink);
 }

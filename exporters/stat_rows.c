@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exit_filter.h"
 #include "symbolizer.h"
 
 static int compare(uint64_t a, uint64_t b)
@@ -44,8 +45,10 @@ void stat_rows__add(struct exit_row *sum, const struct exit_row *row)
 		stat_rows__sum(&sum->buckets[i], row->buckets[i]);
 }
 
-int stat_rows__new(struct stat_rows *out, const struct exit_stats *stats, int64_t vm, int64_t vcpu)
+int stat_rows__new(struct stat_rows *out, const struct exit_stats *stats,
+		   const struct exit_filter *reasons, int64_t vm, int64_t vcpu)
 {
+	struct exit_row all = { 0 };
 	const struct exit_row *row;
 	struct exit_row *rows;
 	size_t nr = 0, i, k;
@@ -55,7 +58,10 @@ int stat_rows__new(struct stat_rows *out, const struct exit_stats *stats, int64_
 		return -ENOMEM;
 	for (i = 0; i < stats->nr_rows; i++) {
 		row = &stats->rows[i];
-		if ((vm == STAT_ALL || row->vm == vm) && (vcpu == STAT_ALL || row->vcpu == vcpu))
+		if ((vm != STAT_ALL && row->vm != vm) || (vcpu != STAT_ALL && row->vcpu != vcpu))
+			continue;
+		stat_rows__add(&all, row);
+		if (exit_filter__match(reasons, row->isa, row->reason))
 			rows[nr++] = *row;
 	}
 	qsort(rows, nr, sizeof(*rows), by_reason);
@@ -67,6 +73,7 @@ int stat_rows__new(struct stat_rows *out, const struct exit_stats *stats, int64_
 	}
 	out->rows = rows;
 	out->nr = nr ? k + 1 : 0;
+	out->all = all;
 	return 0;
 }
 
@@ -174,26 +181,39 @@ static int by_count(const void *pa, const void *pb)
 	return by_key(pa, pb);
 }
 
+void stat_sites__add(struct exit_site *sum, const struct exit_site *site)
+{
+	stat_rows__sum(&sum->count, site->count);
+	stat_rows__sum(&sum->total_ns, site->total_ns);
+	stat_rows__sum(&sum->user_ns, site->user_ns);
+}
+
 static void merge(struct stat_site *into, const struct stat_site *s)
 {
 	if (into->site.rip != s->site.rip)
 		into->has_offset = false;
-	stat_rows__sum(&into->site.count, s->site.count);
-	stat_rows__sum(&into->site.total_ns, s->site.total_ns);
-	stat_rows__sum(&into->site.user_ns, s->site.user_ns);
+	stat_sites__add(&into->site, &s->site);
 }
 
-int stat_sites__new(struct stat_sites *out, const struct exit_stats *stats, uint32_t vm)
+int stat_sites__new(struct stat_sites *out, const struct exit_stats *stats,
+		    const struct exit_filter *reasons, uint32_t vm)
 {
+	const struct exit_site *site;
+	struct exit_site all = { 0 };
 	struct stat_site *sites;
 	size_t nr = 0, i, k;
 
 	sites = calloc(stats->nr_sites + 1, sizeof(*sites));
 	if (!sites)
 		return -ENOMEM;
-	for (i = 0; i < stats->nr_sites; i++)
-		if (stats->sites[i].vm == vm)
-			stat_site__resolve(&sites[nr++], stats, &stats->sites[i]);
+	for (i = 0; i < stats->nr_sites; i++) {
+		site = &stats->sites[i];
+		if (site->vm != vm)
+			continue;
+		stat_sites__add(&all, site);
+		if (exit_filter__match(reasons, site->isa, site->reason))
+			stat_site__resolve(&sites[nr++], stats, site);
+	}
 	qsort(sites, nr, sizeof(*sites), by_key);
 	for (i = 1, k = 0; i < nr; i++) {
 		if (by_key(&sites[k], &sites[i]))
@@ -205,6 +225,7 @@ int stat_sites__new(struct stat_sites *out, const struct exit_stats *stats, uint
 	qsort(sites, nr, sizeof(*sites), by_count);
 	out->sites = sites;
 	out->nr = nr;
+	out->all = all;
 	return 0;
 }
 

@@ -12,23 +12,28 @@
 
 #include "exit_stats.h"
 
+struct exit_filter;
+
 #define STAT_ALL (-1)
 
 /* Rows of a selection with its VMs and vCPUs added up, sorted by isa and reason. */
 struct stat_rows {
 	struct exit_row *rows; /* owned; vm and vcpu mean nothing where they were added up */
 	size_t nr;
+	struct exit_row all; /* the sum, with the reasons that were not chosen */
 };
 
 /**
  * stat_rows__new() - select and add up.
  * @out: filled in on success; release it with stat_rows__free().
+ * @reasons: NULL for all.
  * @vm: index, or STAT_ALL.
  * @vcpu: number, or STAT_ALL.
  *
  * Return: 0 or -ENOMEM.
  */
-int stat_rows__new(struct stat_rows *out, const struct exit_stats *stats, int64_t vm, int64_t vcpu);
+int stat_rows__new(struct stat_rows *out, const struct exit_stats *stats, const struct exit_filter *reasons, int64_t vm,
+		   int64_t vcpu);
 void stat_rows__free(struct stat_rows *rows);
 
 /** stat_rows__sum() - add; a sum stops at the largest number, so no share is ever more than the whole. */
@@ -36,6 +41,8 @@ void stat_rows__sum(uint64_t *sum, uint64_t n);
 
 /** stat_rows__add() - add the figures of a row to @sum, which is zeroed before the first one. */
 void stat_rows__add(struct exit_row *sum, const struct exit_row *row);
+/** stat_sites__add() - the same for a site's. */
+void stat_sites__add(struct exit_site *sum, const struct exit_site *site);
 
 /** stat_rows__next_vcpu() - the lowest vCPU of @vm that is >= @from, or -1. */
 int64_t stat_rows__next_vcpu(const struct exit_stats *stats, uint32_t vm, int64_t from);
@@ -61,6 +68,7 @@ struct stat_site {
 struct stat_sites {
 	struct stat_site *sites;
 	size_t nr;
+	struct exit_site all; /* the sum, with the reasons that were not chosen */
 };
 
 /**
@@ -74,10 +82,12 @@ void stat_site__resolve(struct stat_site *out, const struct exit_stats *stats,
 
 /**
  * stat_sites__new() - the sites of a VM by function, reason, detail and value; most exits first.
+ * @reasons: NULL for all.
  *
  * Return: 0 or -ENOMEM.
  */
-int stat_sites__new(struct stat_sites *out, const struct exit_stats *stats, uint32_t vm);
+int stat_sites__new(struct stat_sites *out, const struct exit_stats *stats, const struct exit_filter *reasons,
+		    uint32_t vm);
 void stat_sites__free(struct stat_sites *sites);
 
 #endif /* EXPORTERS_STAT_ROWS_H */

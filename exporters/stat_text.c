@@ -159,32 +159,41 @@ static void add_head(struct stat_table *t, const char *const *titles)
 		stat_table__puts(t, *titles);
 }
 
+/* @nr_others: exits of reasons that are not shown. */
+static void print_none(struct sink *sink, uint64_t nr_others)
+{
+	if (nr_others)
+		sink__printf(sink, "no VM exits of these reasons, %" PRIu64 " of others\n", nr_others);
+	else
+		sink__puts(sink, "no VM exits: the guest did not run, or never left guest mode\n");
+}
+
 /* The table of one VM, or of one of its vCPUs. */
-static int print_reasons(struct sink *sink, const struct exit_stats *stats, uint32_t vm,
-			 int64_t vcpu)
+static int print_reasons(struct sink *sink, const struct exit_stats *stats,
+			 const struct exit_filter *reasons, uint32_t vm, int64_t vcpu)
 {
 	static const char *const titles[] = { "reason", "exits",      "exits/s", "time",
 					      "time%",  "avg",        "p50",     "p99",
 					      "max",    "handled in", NULL };
 	struct stat_table t = { .align = "lrrrrrrrrl" };
-	struct exit_row busy = { 0 }, all = { 0 };
+	struct exit_row busy = { 0 }, shown = { 0 };
 	struct stat_rows r;
 	size_t i, nr_idle = 0;
 	int err;
 
-	err = stat_rows__new(&r, stats, vm, vcpu);
+	err = stat_rows__new(&r, stats, reasons, vm, vcpu);
 	if (err)
 		return err;
 	sink__puts(sink, "\n");
 	if (vcpu != STAT_ALL)
 		sink__printf(sink, "vCPU %" PRId64 "\n", vcpu);
 	if (!r.nr) {
-		sink__puts(sink, "no VM exits: the guest did not run, or never left guest mode\n");
+		print_none(sink, r.all.count);
 		goto out;
 	}
 	qsort(r.rows, r.nr, sizeof(*r.rows), by_time);
 	for (i = 0; i < r.nr; i++) {
-		stat_rows__add(&all, &r.rows[i]);
+		stat_rows__add(&shown, &r.rows[i]);
 		if (exit_names__is_idle(r.rows[i].isa, r.rows[i].reason))
 			nr_idle++;
 		else
@@ -203,7 +212,11 @@ static int print_reasons(struct sink *sink, const struct exit_stats *stats, uint
 			exit_names__reason(&t.text, r.rows[i].isa, r.rows[i].reason);
 			add_row(&t, " (idle)", &r.rows[i], stats->duration_ns, 0);
 		}
-		add_row(&t, "total with idle", &all, stats->duration_ns, 0);
+		add_row(&t, "total with idle", &shown, stats->duration_ns, 0);
+	}
+	if (reasons) {
+		stat_table__blank(&t);
+		add_row(&t, "all reasons", &r.all, stats->duration_ns, 0);
 	}
 	err = stat_table__print(&t, sink);
 out:
@@ -243,8 +256,8 @@ static void rest_cells(struct stat_table *t, const char *what)
 	stat_table__puts(t, "");
 }
 
-static int print_functions(struct sink *sink, const struct exit_stats *stats, uint32_t vm,
-			   unsigned int top)
+static int print_functions(struct sink *sink, const struct exit_stats *stats,
+			   const struct exit_filter *reasons, uint32_t vm, unsigned int top)
 {
 	static const char *const titles[] = { "exits",    "exits/s", "time",     "avg",
 					      "function", "reason",  "what for", NULL };
@@ -256,23 +269,21 @@ static int print_functions(struct sink *sink, const struct exit_stats *stats, ui
 	char what[64];
 	int err;
 
-	err = stat_sites__new(&r, stats, vm);
+	err = stat_sites__new(&r, stats, reasons, vm);
 	if (err)
 		return err;
 	sink__puts(sink, "\n");
 	if (!r.nr) {
-		sink__puts(sink, "no VM exits: the guest did not run, or never left guest mode\n");
+		print_none(sink, r.all.count);
 		goto out;
 	}
 	nr = top && top < r.nr ? top : r.nr;
 	add_head(&t, titles);
 	for (i = 0; i < r.nr; i++) {
 		s = &r.sites[i].site;
-		stat_rows__sum(&total.count, s->count);
-		stat_rows__sum(&total.total_ns, s->total_ns);
+		stat_sites__add(&total, s);
 		if (i >= nr) {
-			stat_rows__sum(&rest.count, s->count);
-			stat_rows__sum(&rest.total_ns, s->total_ns);
+			stat_sites__add(&rest, s);
 			continue;
 		}
 		site_cells(&t, stats, s);
@@ -290,6 +301,10 @@ static int print_functions(struct sink *sink, const struct exit_stats *stats, ui
 	}
 	site_cells(&t, stats, &total);
 	rest_cells(&t, "total");
+	if (reasons) {
+		site_cells(&t, stats, &r.all);
+		rest_cells(&t, "all reasons");
+	}
 	err = stat_table__print(&t, sink);
 out:
 	stat_sites__free(&r);
@@ -394,12 +409,12 @@ static int print_block(struct sink *sink, const struct exit_stats *stats,
 		return err;
 	vcpu = stat_rows__next_vcpu(stats, vm, 0);
 	if (opts->by_function) {
-		err = print_functions(sink, stats, vm, opts->top);
+		err = print_functions(sink, stats, opts->reasons, vm, opts->top);
 	} else if (opts->per_vcpu && vcpu >= 0) {
 		for (; vcpu >= 0 && !err; vcpu = stat_rows__next_vcpu(stats, vm, vcpu + 1))
-			err = print_reasons(sink, stats, vm, vcpu);
+			err = print_reasons(sink, stats, opts->reasons, vm, vcpu);
 	} else {
-		err = print_reasons(sink, stats, vm, STAT_ALL);
+		err = print_reasons(sink, stats, opts->reasons, vm, STAT_ALL);
 	}
 	return err ? err : print_virqs(sink, stats, vm);
 }

@@ -2,12 +2,16 @@
 /* cmd_stat - ukprof stat: VM exits by reason, and by the guest code that causes them. */
 #include "cli.h"
 
+#include <ctype.h>
 #include <errno.h>
-#include <signal.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cmd_target.h"
+#include "exit_filter.h"
+#include "exit_names.h"
 #include "exit_stats.h"
 #include "exits.h"
 #include "hostinfo.h"
@@ -17,16 +21,18 @@
 #include "session.h"
 #include "sink.h"
 #include "stat_format.h"
+#include "strbuf.h"
 
 /* Samples only bring the guest's code, to prove its image by; a few are enough. */
 #define PROOF_HZ   49
 #define RING_BYTES (256u << 10)
 
-enum { OPT_BY = 256, OPT_TOP, OPT_PER_VCPU };
+enum { OPT_BY = 256, OPT_TOP, OPT_PER_VCPU, OPT_REASON };
 
 struct stat_cmd_opts {
 	struct session_opts session;
 	struct stat_opts stat;
+	struct exit_filter reasons;
 	const char *symbols;
 	const char *output;
 	const char *format;
@@ -37,11 +43,102 @@ static const struct argp_option options[] = {
 	{ "by", OPT_BY, "WHAT", 0, "reason (default) or function: the guest code that causes the exits", 0 },
 	{ "top", OPT_TOP, "N", 0, "rows of a table by function, 1-10000 (default: 30)", 0 },
 	{ "per-vcpu", OPT_PER_VCPU, NULL, 0, "a table for each vCPU", 0 },
+	{ "reason", OPT_REASON, "NAME[,NAME...]", 0,
+	  "show these exits only, by name or code; repeatable; help lists the names", 0 },
 	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: what the VMM booted, or its .dbg twin)", 0 },
 	{ "output", 'o', "FILE", 0, "where to (default: standard output)", 0 },
 	{ "format", 'f', "FORMAT", 0, "text (default), perf, kvmexit, json or csv", 0 },
 	{ 0 },
 };
+
+/* --- reasons --- */
+
+static void list_reasons(void)
+{
+	static const struct {
+		uint32_t isa;
+		const char *title;
+	} tables[] = { { EXIT_ISA_VMX, "Intel (VMX)" }, { EXIT_ISA_SVM, "AMD (SVM)" } };
+	const char *name;
+	uint32_t code;
+	size_t i, t;
+
+	for (t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
+		printf("%s%-11s %-12s name\n", t ? "\n" : "", tables[t].title, "code");
+		for (i = 0; (name = exit_names__nth(tables[t].isa, i, &code)); i++)
+			printf("%11" PRIu32 " 0x%-10" PRIx32 " %s\n", code, code, name);
+	}
+	exit(cli__close_stdout());
+}
+
+static bool has_part(const char *name, const char *part)
+{
+	return *part && strcasestr(name, part);
+}
+
+/* Names that hold the word, else the nearest of each vendor: "did you mean EPT_VIOLATION or EPT_MISCONFIG?". */
+static void suggest(struct strbuf *sb, const char *word)
+{
+	static const uint32_t isas[] = { EXIT_ISA_VMX, EXIT_ISA_SVM };
+	const char *near[6], *words[128], *name;
+	size_t nr = 0, i, k, n;
+	char cased[64];
+
+	for (k = 0; k < 2; k++)
+		for (i = 0; (name = exit_names__nth(isas[k], i, NULL)); i++)
+			if (has_part(name, word) && nr < sizeof(near) / sizeof(near[0]))
+				near[nr++] = name;
+	for (k = 0; k < 2 && !nr; k++) {
+		/* Intel's names are upper case, AMD's are lower case. */
+		for (i = 0; word[i] && i < sizeof(cased) - 1; i++)
+			cased[i] = k ? tolower((unsigned char)word[i]) : toupper((unsigned char)word[i]);
+		cased[i] = '\0';
+		for (n = 0; n < sizeof(words) / sizeof(words[0]) - 1; n++)
+			if (!(words[n] = exit_names__nth(isas[k], n, NULL)))
+				break;
+		words[n] = NULL;
+		name = cli__nearest(cased, words);
+		if (name)
+			near[nr++] = name;
+	}
+	for (i = 0; i < nr; i++)
+		strbuf__printf(sb, "%s%s", !i ? "did you mean " : i + 1 < nr ? ", " : " or ", near[i]);
+	if (nr)
+		strbuf__puts(sb, "? ");
+	strbuf__puts(sb, "'ukprof stat --reason help' lists all names; a code is a number such as 48 or 0x400");
+}
+
+static void unknown_reason(const char *word)
+{
+	struct strbuf sb = { 0 };
+
+	suggest(&sb, word);
+	cli__usage_error(strbuf__str(&sb), "--reason: no exit reason is called '%s'", word);
+}
+
+static void choose_reasons(struct stat_cmd_opts *o, const char *arg)
+{
+	char *words, *rest, *word;
+
+	if (!strcmp(arg, "help"))
+		list_reasons();
+	words = rest = strdup(arg);
+	while ((word = words ? strsep(&rest, ",") : NULL)) {
+		switch (exit_filter__add(&o->reasons, word)) {
+		case 0:
+			continue;
+		case -ENOENT:
+			unknown_reason(word);
+		}
+		break;
+	}
+	if (word || !words) {
+		log_err("stat: out of memory");
+		exit(CLI_FAILED);
+	}
+	free(words);
+	o->stat.reasons = &o->reasons;
+}
 
 static error_t parse_opt(int key, char *arg, struct argp_state *state)
 {
@@ -61,6 +158,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_PER_VCPU:
 		o->stat.per_vcpu = true;
+		break;
+	case OPT_REASON:
+		choose_reasons(o, arg);
 		break;
 	case 's':
 		o->symbols = arg;
@@ -84,33 +184,44 @@ static const struct argp argp = {
 	       "Examples:\n"
 	       "  ukprof stat -p 4242 -d 10             exits by reason, with their times\n"
 	       "  ukprof stat -p 4242 -d 10 --by function  which guest code causes them\n"
+	       "  ukprof stat -p 4242 -d 10 --reason io,msr   only some of them\n"
 	       "  ukprof stat --vm web -f json -o web.json  for scripts",
 	.children = cli_common,
 };
 
+/* Takes @out. */
 static int write_stats(const struct stat_cmd_opts *o, const struct stat_format *format,
-		       const struct exit_stats *stats)
+		       const struct exit_stats *stats, struct output *out)
 {
-	struct output *out = output__open(o->output, false, false);
 	struct sink *sink = NULL;
 	int err;
 
-	if (!out)
-		return CLI_FAILED;
 	err = sink__fd(&sink, output__fd(out));
 	if (!err)
 		err = format->write(stats, &o->stat, sink);
 	return cli__finish(out, sink, err, o->output);
 }
 
+static bool is_any_shown(const struct exit_stats *stats, const struct exit_filter *reasons)
+{
+	size_t i;
+
+	for (i = 0; i < stats->nr_rows; i++)
+		if (exit_filter__match(reasons, stats->rows[i].isa, stats->rows[i].reason))
+			return true;
+	return false;
+}
+
+/* Takes @out. */
 static int report(const struct stat_cmd_opts *o, const struct stat_format *format, struct session *session,
-		  const struct recording *rec, struct naming *naming)
+		  const struct recording *rec, struct naming *naming, struct output *out)
 {
 	struct exit_stats *stats = NULL;
 	int ret;
 
 	if (exits__stats(session__exits(session), rec, naming, session__levels(session), &stats)) {
 		log_err("stat: out of memory");
+		output__abandon(out);
 		return CLI_FAILED;
 	}
 	if (!stats->nr_rows)
@@ -118,7 +229,9 @@ static int report(const struct stat_cmd_opts *o, const struct stat_format *forma
 			 hostinfo__kvm_vendor() == KVM_VENDOR_SOFTWARE ?
 				 ": this host emulates guest code, and such a KVM reports none" :
 				 "");
-	ret = write_stats(o, format, stats);
+	else if (!is_any_shown(stats, o->stat.reasons))
+		log_warn("stat: no VM exit of the chosen reasons was seen, only others");
+	ret = write_stats(o, format, stats, out);
 	exit_stats__free(stats);
 	return ret;
 }
@@ -131,6 +244,7 @@ static int run_stat(const struct stat_cmd_opts *o)
 	struct session *session = NULL;
 	struct naming *naming = NULL;
 	enum session_status status;
+	struct output *out = NULL;
 	int ret = CLI_FAILED, err;
 
 	format = stat_format__by_name(o->format);
@@ -146,6 +260,10 @@ static int run_stat(const struct stat_cmd_opts *o)
 		goto out;
 	status = session__new(&session, &o->session, rec);
 	if (!status) {
+		/* Before the counting, or it may have been for nothing. */
+		out = output__open(o->output, false, false);
+		if (!out)
+			goto out;
 		log_info("session: counting the exits of %s%s", session__describe(session),
 			 o->session.duration_ns ? "" : " until Ctrl-C");
 		status = session__run(session, &ops, NULL);
@@ -154,9 +272,11 @@ static int run_stat(const struct stat_cmd_opts *o)
 	if (!status) {
 		if (recording__how_ended(rec) == RECORDING_VM_ENDED)
 			log_warn("session: the VM ended: what was counted until then is shown");
-		ret = report(o, format, session, rec, naming);
+		ret = report(o, format, session, rec, naming, out);
+		out = NULL;
 	}
 out:
+	output__abandon(out);
 	session__free(session);
 	recording__free(rec);
 	naming__free(naming);
@@ -176,10 +296,13 @@ static int run(int argc, char **argv)
 		.output = "-",
 		.format = "text",
 	};
+	int ret;
 
 	cli__parse(&argp, argc, argv, &o);
-	signal(SIGPIPE, SIG_IGN);
-	return run_stat(&o);
+	cli__abort_on_signal();
+	ret = run_stat(&o);
+	exit_filter__free(&o.reasons);
+	return ret;
 }
 
 const struct cli_verb verb_stat = { "stat", "count VM exits, what they cost and which guest code causes them", run };

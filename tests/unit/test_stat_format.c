@@ -4,6 +4,7 @@
 #include <locale.h>
 
 #include "export_fixture.h"
+#include "exit_filter.h"
 #include "stat_fixture.h"
 #include "stat_rows.h"
 #include "utf8.h"
@@ -376,6 +377,64 @@ static void a_vm_without_exits_says_so(void **state)
 }
 
 /* Exits whose time is not known, in a window of no length. */
+/* Shares are of what is shown; what was left out is still seen in the last line. */
+static void chosen_reasons_alone_are_shown(void **state)
+{
+	struct exit_filter_item items[] = { { EXIT_ISA_VMX, 10 }, { EXIT_ISA_VMX, 48 } };
+	struct exit_filter reasons = { items, ARRAY_SIZE(items) };
+	const struct stat_opts chosen = { .reasons = &reasons };
+	const struct stat_opts chosen_functions = { .by_function = true, .reasons = &reasons };
+	char *text;
+
+	(void)state;
+	text = fix_stat_write("text", fix_stats(), &chosen);
+	assert_non_null(strstr(
+		text,
+		"reason         exits  exits/s    time   time%     avg      p50      p99     max  handled in\n"
+		"EPT_VIOLATION     40      4.0   200us   98.7%  5.00us  ~5.00us  ~5.00us  5.00us  kernel\n"
+		"CPUID              3      0.3  2.70us    1.3%   900ns   ~900ns   ~900ns   900ns  kernel\n"
+		"total             43      4.3   203us  100.0%  4.71us  ~5.00us  ~5.00us  5.00us  kernel\n"
+		"\n"
+		"all reasons     1575      158   8.52s       -  5.41ms  ~12.2us   ~300ms   300ms  vmm 70%\n"));
+	assert_non_null(strstr(text, "PID 77), 10.0 s\n\nno VM exits of these reasons, 9 of others\n"));
+	free(text);
+	text = fix_stat_write("text", fix_stats(), &chosen_functions);
+	assert_non_null(strstr(text,
+			       "   40      4.0   200us  5.00us  [rip unknown]  EPT_VIOLATION"));
+	assert_non_null(strstr(text, "   43      4.3   203us  4.71us  total\n"
+				     " 1573      157   8.52s  5.42ms  all reasons\n"));
+	assert_non_null(strstr(text, "\n\nno VM exits of these reasons, 7 of others\n"));
+	free(text);
+	text = fix_stat_write("perf", fix_stats(), &chosen);
+	assert_non_null(strstr(text, "\nTotal Samples:43, Total events handled time:202.70us.\n"));
+	assert_null(strstr(text, "HLT"));
+	free(text);
+	text = fix_stat_write("kvmexit", fix_stats(), &chosen);
+	assert_string_equal(text,
+			    "Display kvm exit reasons and statistics for PID 4242 after sleeping 10 secs.\n"
+			    "KVM_EXIT_REASON                     COUNT\n"
+			    "EPT_VIOLATION                       40      \n"
+			    "CPUID                               3       \n"
+			    "Display kvm exit reasons and statistics for PID 77 after sleeping 10 secs.\n"
+			    "KVM_EXIT_REASON                     COUNT\n");
+	free(text);
+	text = fix_stat_write("json", fix_stats(), &chosen);
+	assert_json(text);
+	assert_non_null(strstr(text, "\"all\":{\"exits\":1575,\"timed\":1574,\"total_ns\":8519702700},\n"));
+	assert_non_null(strstr(text, "\"reason\":\"CPUID\""));
+	assert_null(strstr(text, "HLT"));
+	assert_null(strstr(text, "IO_INSTRUCTION"));
+	free(text);
+	text = fix_stat_write("csv", fix_stats(), &chosen);
+	assert_non_null(strstr(text, "\r\nweb0,0,vmx,48,EPT_VIOLATION,40,"));
+	assert_null(strstr(text, "HLT"));
+	free(text);
+	text = fix_stat_write("csv", fix_stats(), &chosen_functions);
+	assert_non_null(strstr(text, ",CPUID,"));
+	assert_null(strstr(text, "HLT"));
+	free(text);
+}
+
 static void what_is_not_known_is_a_dash(void **state)
 {
 	struct exit_row rows[] = { fix_row(0, 0, EXIT_ISA_VMX, 10, 0, 0, 0) };
@@ -607,6 +666,7 @@ int main(void)
 		cmocka_unit_test(json_is_valid_and_complete),
 		cmocka_unit_test(nothing_at_all_is_fine),
 		cmocka_unit_test(a_vm_without_exits_says_so),
+		cmocka_unit_test(chosen_reasons_alone_are_shown),
 		cmocka_unit_test(what_is_not_known_is_a_dash),
 		cmocka_unit_test(times_have_three_digits_and_a_unit),
 		cmocka_unit_test(totals_add_up),
