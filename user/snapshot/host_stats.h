@@ -60,7 +60,7 @@ struct host_counter {
 };
 
 struct host_vcpu {
-	uint32_t id; /* KVM's vCPU id */
+	uint32_t id; /* KVM's vCPU id: unique in its VM */
 	uint64_t state_ns[HOST_NR_VCPU_STATES];
 };
 
