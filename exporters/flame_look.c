@@ -227,8 +227,10 @@ static void gather_quality(struct gatherer *g)
 	fact(g, "Unresolved");
 }
 
-static bool is_loss(const struct snap_counter *c)
+static bool is_loss(const struct gatherer *g, const struct snap_counter *c)
 {
+	if (snapshot__info(g->snap)->measure != SNAP_MEASURE_SAMPLES)
+		return !strncmp(c->help, "Guest stacks of VM exits dropped", 32);
 	return !strncmp(c->help, "Samples dropped", 15) || !strncmp(c->help, "Samples lost", 12);
 }
 
@@ -313,7 +315,7 @@ static void note_lost(struct gatherer *g)
 	strbuf__puts(&g->text, g->lost == 1 ? " sample was lost (" : " samples were lost (");
 	for (i = 0; i < snapshot__nr_counters(g->snap); i++) {
 		c = snapshot__counter(g->snap, i);
-		if (!is_loss(c) || !c->value)
+		if (!is_loss(g, c) || !c->value)
 			continue;
 		strbuf__printf(&g->text, "%s%s ", nr++ ? ", " : "", c->label);
 		flame__print_count(&g->text, c->value);
@@ -367,7 +369,7 @@ int flame_facts__init(struct flame_facts *f, const struct snapshot *snap,
 
 	*f = (struct flame_facts){ 0 };
 	for (i = 0; i < snapshot__nr_counters(snap); i++)
-		if (is_loss(snapshot__counter(snap, i)))
+		if (is_loss(&g, snapshot__counter(snap, i)))
 			g.lost += snapshot__counter(snap, i)->value;
 	gather_title(&g, opts);
 	gather_vms(&g);

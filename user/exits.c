@@ -317,6 +317,7 @@ static int add_vms(struct builder *b, struct naming *naming)
 		s->vms[i].name = strdup(data->name);
 		s->vms[i].vmm = strdup(data->vmm);
 		s->vms[i].pid = data->pid;
+		memcpy(s->vms[i].nr_place, data->nr_place, sizeof(s->vms[i].nr_place));
 		s->vms[i].syms = syms ? symbolizer__get(syms) : NULL;
 		s->nr_vms++;
 		if (!s->vms[i].name || !s->vms[i].vmm)

@@ -75,6 +75,8 @@ static int record_vm(struct session *s, struct vm *vm)
 	if (s->ops->linear_offset && s->ops->linear_offset(s->ops_ctx, vm->info.image, &offset))
 		vm_registry__set_linear(s->registry, vm, offset);
 	loader__want_text(s->loader, vm->id, TEXT_AT_START);
+	if (s->ops->vm_new)
+		s->ops->vm_new(s->ops_ctx, vm->id, vm->pid, vm->fd);
 	return recording__vm(s->rec, &rv);
 }
 

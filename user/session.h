@@ -43,6 +43,8 @@ struct session_ops {
 	 * vm_registry__set_linear(); false if there is none. May be NULL.
 	 */
 	bool (*linear_offset)(void *ctx, const char *image, uint64_t *offset);
+	/* A VM is looked at from now on: @id is its in the recording, @fd the VMM's descriptor of it. May be NULL. */
+	void (*vm_new)(void *ctx, uint32_t id, pid_t pid, int fd);
 };
 
 enum session_status {

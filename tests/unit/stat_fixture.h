@@ -77,8 +77,8 @@ static inline struct exit_stats *fix_stats(void)
 {
 	struct exit_stats *s = fix_stats_new();
 	struct exit_vm vms[] = {
-		{ "web0", "qemu-system-x86_64", 4242, fix_symbolizer(), true },
-		{ "net,\"1\"", "solo5-hvt", 77, NULL, false },
+		{ "web0", "qemu-system-x86_64", 4242, fix_symbolizer(), true, { 0 } },
+		{ "net,\"1\"", "solo5-hvt", 77, NULL, false, { 0 } },
 	};
 	struct exit_row rows[] = {
 		fix_row(0, 0, EXIT_ISA_VMX, 10, 3, 900, 0),
@@ -152,7 +152,7 @@ static inline struct exit_stats *fix_hostile_stats(void)
 		vms[i] =
 			(struct exit_vm){ fix_hostile_names[i], fix_hostile_names[i], (int)i,
 					  fake_symbolizer__new(ranges, ARRAY_SIZE(ranges), NULL, 0),
-					  false };
+					  false, { 0 } };
 		rows[i] = fix_row(i, 0, i % 4, 0xffff0000 + i, UINT64_MAX, 1, UINT64_MAX);
 		rows[i].total_ns = UINT64_MAX;
 		rows[i].max_ns = UINT64_MAX;

@@ -2,8 +2,14 @@
 #include "exit_stats.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "symbolizer.h"
+
+bool exit_stats__has_exits(const struct exit_stats *s)
+{
+	return strcmp(s->level, "counters") && strcmp(s->level, "sampling");
+}
 
 void exit_stats__free(struct exit_stats *s)
 {
@@ -24,5 +30,8 @@ void exit_stats__free(struct exit_stats *s)
 	free(s->counters);
 	free(s->costs);
 	free(s->levels);
+	for (i = 0; i < s->nr_kvm; i++)
+		free((char *)s->kvm[i].name);
+	free(s->kvm);
 	free(s);
 }

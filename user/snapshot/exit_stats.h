@@ -79,12 +79,21 @@ struct exit_virq {
 	uint64_t count;
 };
 
+/* One of KVM's own statistics of a VM in the window. */
+struct exit_kvm_stat {
+	uint32_t vm;
+	const char *name; /* as KVM spells it, such as "io_exits"; owned */
+	int64_t value;	  /* of a counter its growth, else as it stands; unit by the name: "_ns", else a count */
+	bool is_counter;
+};
+
 struct exit_vm {
 	const char *name;
 	const char *vmm;
 	int pid;
 	struct symbolizer *syms; /* NULL: sites stay addresses */
 	bool verified;
+	uint64_t nr_place[3]; /* samples in the guest, in KVM, in the VMM; 0 at level "counters" */
 };
 
 /* One figure of the account: lost, unmatched, overflows. */
@@ -120,6 +129,8 @@ struct exit_stats {
 	const char *level; /* the closest that was used; static */
 	size_t nr_levels;
 	struct exit_level *levels; /* those that were used */
+	size_t nr_kvm;
+	struct exit_kvm_stat *kvm; /* by VM and name; none where they can't be read */
 	size_t nr_vms, nr_rows, nr_sites, nr_virqs, nr_counters, nr_costs;
 	struct exit_vm *vms;
 	struct exit_row *rows;	     /* sorted by VM, vCPU, isa, reason */
@@ -128,6 +139,9 @@ struct exit_stats {
 	struct exit_counter *counters;
 	struct exit_cost *costs;
 };
+
+/** exit_stats__has_exits() - whether exits were looked at, at any time: without, there is only what KVM counts. */
+bool exit_stats__has_exits(const struct exit_stats *s);
 
 /** exit_stats__free() - release all arrays, the names and symbolizers of the VMs and the struct itself; accepts NULL. */
 void exit_stats__free(struct exit_stats *s);
