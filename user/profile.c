@@ -19,8 +19,24 @@ struct node {
 	uint64_t count;
 	uint64_t weight;
 	size_t frames; /* index into the arena */
+	uint64_t aged; /* count at the last profile__age() */
+	uint32_t quiet; /* calls of it since the count changed */
 	struct profile_key key;
 	uint16_t nr_frames;
+};
+
+/* What a stack had counted when a mark was set; a stack that came later has no entry. */
+struct moment {
+	uint64_t count;
+	uint64_t weight;
+};
+
+struct profile_mark {
+	struct profile_mark *next;
+	struct moment *moments;
+	size_t nr;
+	size_t cap;
+	size_t nr_kept; /* while stacks are dropped */
 };
 
 /* Keys are compared as bytes. */
@@ -39,6 +55,7 @@ struct profile {
 	size_t arena_cap;
 	uint64_t nr_overflow;
 	uint64_t hash_key; /* odd */
+	struct profile_mark *marks;
 };
 
 int profile__new(struct profile **out, size_t max_stacks)
@@ -210,4 +227,139 @@ void profile__stack(const struct profile *p, size_t i, struct profile_stack *out
 uint64_t profile__nr_overflow(const struct profile *p)
 {
 	return p->nr_overflow;
+}
+
+/* --- marks --- */
+
+int profile__move_mark(struct profile *p, struct profile_mark *m)
+{
+	struct moment *moments;
+	size_t i;
+
+	if (p->nr > m->cap) {
+		moments = reallocarray(m->moments, p->cap, sizeof(*moments));
+		if (!moments)
+			return -ENOMEM;
+		m->moments = moments;
+		m->cap = p->cap;
+	}
+	for (i = 0; i < p->nr; i++)
+		m->moments[i] = (struct moment){ p->nodes[i].count, p->nodes[i].weight };
+	m->nr = p->nr;
+	return 0;
+}
+
+int profile__mark(struct profile *p, struct profile_mark **out)
+{
+	struct profile_mark *m;
+
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	if (profile__move_mark(p, m)) {
+		free(m);
+		return -ENOMEM;
+	}
+	m->next = p->marks;
+	p->marks = m;
+	*out = m;
+	return 0;
+}
+
+void profile__unmark(struct profile *p, struct profile_mark *m)
+{
+	struct profile_mark **at;
+
+	if (!m)
+		return;
+	for (at = &p->marks; *at != m; at = &(*at)->next)
+		;
+	*at = m->next;
+	free(m->moments);
+	free(m);
+}
+
+void profile__since(const struct profile *p, const struct profile_mark *m, size_t i, struct profile_stack *out)
+{
+	profile__stack(p, i, out);
+	if (i >= m->nr)
+		return;
+	out->count -= m->moments[i].count;
+	out->weight -= m->moments[i].weight;
+}
+
+/* --- forgetting --- */
+
+/* Keep the stacks for which @keep is true, in their order; the marks move along. */
+static void compact(struct profile *p, bool (*keep)(const struct profile *p, size_t i, uint32_t arg), uint32_t arg)
+{
+	size_t i, k, n = 0, arena = 0;
+	struct profile_mark *m;
+	struct node *node;
+
+	for (m = p->marks; m; m = m->next)
+		m->nr_kept = 0;
+	/* Arena pieces are in the order of the nodes, so moving down never overwrites what is still needed. */
+	for (i = 0; i < p->nr; i++) {
+		if (!keep(p, i, arg))
+			continue;
+		/* Those of a mark are the oldest, so they stay in front. */
+		for (m = p->marks; m; m = m->next)
+			if (i < m->nr)
+				m->moments[m->nr_kept++] = m->moments[i];
+		node = &p->nodes[n];
+		*node = p->nodes[i];
+		if (node->nr_frames)
+			memmove(p->arena + arena, p->arena + node->frames, node->nr_frames * sizeof(*p->arena));
+		node->frames = arena;
+		arena += node->nr_frames;
+		n++;
+	}
+	for (m = p->marks; m; m = m->next)
+		m->nr = m->nr_kept;
+	p->nr = n;
+	p->arena_len = arena;
+	memset(p->index, 0, p->index_size * sizeof(*p->index));
+	for (i = 0; i < n; i++) {
+		for (k = p->nodes[i].hash & (p->index_size - 1); p->index[k]; k = (k + 1) & (p->index_size - 1))
+			;
+		p->index[k] = i + 1;
+	}
+}
+
+static bool is_not_of(const struct profile *p, size_t i, uint32_t vm)
+{
+	return p->nodes[i].key.vm != vm;
+}
+
+void profile__forget(struct profile *p, uint32_t vm)
+{
+	if (p->nr)
+		compact(p, is_not_of, vm);
+}
+
+static bool is_in_use(const struct profile *p, size_t i, uint32_t arg)
+{
+	const struct profile_mark *m;
+
+	(void)arg;
+	if (p->nodes[i].quiet < 2)
+		return true;
+	for (m = p->marks; m; m = m->next)
+		if (i >= m->nr || m->moments[i].count != p->nodes[i].count)
+			return true;
+	return false;
+}
+
+size_t profile__age(struct profile *p)
+{
+	size_t i, nr = p->nr;
+
+	for (i = 0; i < p->nr; i++) {
+		p->nodes[i].quiet = p->nodes[i].count == p->nodes[i].aged ? p->nodes[i].quiet + 1 : 0;
+		p->nodes[i].aged = p->nodes[i].count;
+	}
+	if (2 * p->nr >= p->max || 2 * p->arena_len >= p->max_frames)
+		compact(p, is_in_use, 0);
+	return nr - p->nr;
 }

@@ -55,8 +55,35 @@ void profile__free(struct profile *p); /* accepts NULL */
 int profile__add(struct profile *p, const struct profile_key *key, const uint64_t *frames, uint16_t nr_frames,
 		 uint64_t count, uint64_t weight);
 
+/* Indices of stacks hold until the next profile__forget() or profile__age(). */
 size_t profile__nr(const struct profile *p);
 void profile__stack(const struct profile *p, size_t i, struct profile_stack *out);
 uint64_t profile__nr_overflow(const struct profile *p);
+
+/*
+ * A moment of the profile, to take differences from: what each stack had counted then. It costs 16 bytes per
+ * stack, and holds whatever is forgotten in between.
+ */
+struct profile_mark;
+
+/** profile__mark() - mark this moment. Return: 0 or -ENOMEM. */
+int profile__mark(struct profile *p, struct profile_mark **out);
+/** profile__unmark() - accepts NULL; before profile__free(). */
+void profile__unmark(struct profile *p, struct profile_mark *m);
+/** profile__since() - as profile__stack(), with count and weight since @m only; both may be 0. */
+void profile__since(const struct profile *p, const struct profile_mark *m, size_t i, struct profile_stack *out);
+/** profile__move_mark() - @m marks this moment from now on. Return: 0 or -ENOMEM (it is as before). */
+int profile__move_mark(struct profile *p, struct profile_mark *m);
+
+/** profile__forget() - drop all stacks of a VM, whose id may then be given to another. */
+void profile__forget(struct profile *p, uint32_t vm);
+
+/**
+ * profile__age() - make room where it gets scarce: from half full on, drop the stacks that were not seen since the
+ * call before the last one, nor since any mark. To be called every few minutes.
+ *
+ * Return: stacks that were dropped.
+ */
+size_t profile__age(struct profile *p);
 
 #endif /* USER_PROFILE_H */

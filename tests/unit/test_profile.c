@@ -235,6 +235,97 @@ static void long_stacks_meet_a_limit_too(void **state)
 	profile__free(p);
 }
 
+static uint64_t sum_since(const struct profile *p, const struct profile_mark *m, uint32_t vm)
+{
+	struct profile_stack st;
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < profile__nr(p); i++) {
+		profile__since(p, m, i, &st);
+		if (st.key.vm == vm) {
+			sum += st.count;
+			assert_int_equal(st.weight, st.count * 1000);
+			if (st.nr_frames)
+				assert_int_equal(st.frames[0] / 1000 % 3, vm);
+		}
+	}
+	return sum;
+}
+
+/* Whatever is forgotten in between, a difference is what came since the mark; ids may be used again. */
+static void marks_survive_forgetting(void **state)
+{
+	struct profile_mark *marks[8];
+	struct profile *p = new_profile(5000);
+	uint64_t since[8][3] = { 0 }, seed = 7;
+	uint32_t vm;
+	size_t i, k, round;
+
+	(void)state;
+	for (i = 0; i < 8; i++)
+		assert_int_equal(profile__mark(p, &marks[i]), 0);
+	for (round = 0; round < 400; round++) {
+		for (i = 0; i < 40; i++) {
+			seed = seed * 6364136223846793005 + 1;
+			vm = (seed >> 33) % 3;
+			add(p, vm, 0, 0, 0, 1 + (seed >> 40) % 5, ((seed >> 45) % 300 * 3 + vm) * 1000);
+			for (k = 0; k < 8; k++)
+				since[k][vm]++;
+		}
+		vm = round % 3;
+		if (round % 7 == 3) {
+			profile__forget(p, vm);
+			for (k = 0; k < 8; k++)
+				since[k][vm] = 0;
+		}
+		k = round % 8;
+		if (round % 2) {
+			assert_int_equal(profile__move_mark(p, marks[k]), 0);
+		} else {
+			profile__unmark(p, marks[k]);
+			assert_int_equal(profile__mark(p, &marks[k]), 0);
+		}
+		memset(since[k], 0, sizeof(since[k]));
+		for (k = 0; k < 8; k++)
+			for (vm = 0; vm < 3; vm++)
+				assert_int_equal(sum_since(p, marks[k], vm), since[k][vm]);
+	}
+	for (k = 0; k < 8; k++)
+		profile__unmark(p, marks[k]);
+	profile__unmark(p, NULL);
+	profile__free(p);
+}
+
+/* What is still seen, or new since a mark, stays; room comes back for stacks to come. */
+static void age_drops_what_is_quiet(void **state)
+{
+	struct profile *p = new_profile(100);
+	struct profile_mark *m = NULL;
+	size_t i, round;
+
+	(void)state;
+	for (i = 0; i < 60; i++)
+		add(p, 0, 0, 0, 0, 1, 3000 * i);
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < 10; i++)
+			add(p, 0, 0, 0, 0, 1, 3000 * i);
+		assert_int_equal(profile__age(p), 0);
+	}
+	assert_int_equal(profile__mark(p, &m), 0);
+	add(p, 0, 0, 0, 0, 1, 3000 * 59);
+	for (i = 0; i < 10; i++)
+		add(p, 0, 0, 0, 0, 1, 3000 * i);
+	assert_int_equal(profile__age(p), 49);
+	assert_int_equal(profile__nr(p), 11);
+	assert_int_equal(sum_since(p, m, 0), 11);
+	/* Below half nothing is dropped. */
+	for (round = 0; round < 4; round++)
+		assert_int_equal(profile__age(p), 0);
+	profile__unmark(p, m);
+	profile__free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +337,8 @@ int main(void)
 		cmocka_unit_test(a_full_profile_keeps_its_totals),
 		cmocka_unit_test(a_profile_of_no_stacks_counts),
 		cmocka_unit_test(long_stacks_meet_a_limit_too),
+		cmocka_unit_test(marks_survive_forgetting),
+		cmocka_unit_test(age_drops_what_is_quiet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
