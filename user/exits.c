@@ -119,7 +119,7 @@ static uint32_t vm_index(const struct recording *rec, uint32_t id)
 	size_t i;
 
 	for (i = 0; i < recording__nr_vms(rec); i++)
-		if (recording__vm_data(rec, i)->id == id)
+		if (!recording__vm_data(rec, i)->forgotten && recording__vm_data(rec, i)->id == id)
 			return i;
 	return UINT32_MAX;
 }

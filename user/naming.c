@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "exit_names.h"
 #include "image.h"
@@ -37,6 +38,8 @@ struct vm_naming {
 	struct symbolizer *syms;
 	char *path; /* image that was tried */
 	size_t nr_texts; /* probes that the state rests on */
+	struct stat file; /* that syms are of; VMs with the same one share them */
+	uint64_t bias;
 };
 
 struct naming {
@@ -144,12 +147,36 @@ bool naming__linear_offset(const struct naming *n, const char *image, uint64_t *
 	return yes;
 }
 
-static int use_image(struct vm_naming *vm, struct image *img, uint64_t bias, enum vm_state state)
+/* The symbols of another VM that runs the same file at the same place, or NULL. */
+static struct symbolizer *find_shared(const struct naming *n, const struct vm_naming *vm, uint64_t bias)
+{
+	const struct vm_naming *other;
+	size_t i;
+
+	for (i = 0; i < n->nr; i++) {
+		other = &n->vms[i];
+		if (other != vm && other->syms && other->bias == bias && other->file.st_ino == vm->file.st_ino &&
+		    other->file.st_dev == vm->file.st_dev && other->file.st_size == vm->file.st_size &&
+		    other->file.st_mtim.tv_sec == vm->file.st_mtim.tv_sec &&
+		    other->file.st_mtim.tv_nsec == vm->file.st_mtim.tv_nsec)
+			return symbolizer__get(other->syms);
+	}
+	return NULL;
+}
+
+static int use_image(const struct naming *n, struct vm_naming *vm, struct image *img, uint64_t bias,
+		     enum vm_state state)
 {
 	int err;
 
 	symbolizer__put(vm->syms);
-	vm->syms = NULL;
+	vm->bias = bias;
+	vm->syms = find_shared(n, vm, bias);
+	if (vm->syms) {
+		image__free(img);
+		vm->state = state;
+		return 0;
+	}
 	err = symbolizer__new(&vm->syms);
 	if (err) {
 		image__free(img);
@@ -193,6 +220,8 @@ static int try_vm(struct naming *n, struct vm_naming *vm, const struct recording
 		vm->state = VM_NO_IMAGE;
 		return 0;
 	}
+	if (stat(vm->path, &vm->file))
+		memset(&vm->file, 0, sizeof(vm->file));
 	vm->verdict = image__open(&img, vm->path);
 	if (vm->verdict == IMAGE_NO_MEMORY)
 		return -ENOMEM;
@@ -204,12 +233,12 @@ static int try_vm(struct naming *n, struct vm_naming *vm, const struct recording
 	result = locate(img, data, &vm->where);
 	switch (result) {
 	case LOCATE_FOUND:
-		return use_image(vm, img, vm->where.bias, VM_VERIFIED);
+		return use_image(n, vm, img, vm->where.bias, VM_VERIFIED);
 	case LOCATE_NO_PROBES:
 	case LOCATE_NOT_COVERED:
 		/* A position-independent image without a proven bias would give wrong names, not unproven ones. */
 		if (!image__is_pic(img))
-			return use_image(vm, img, 0, VM_NO_PROOF);
+			return use_image(n, vm, img, 0, VM_NO_PROOF);
 		vm->state = VM_NO_PROOF;
 		break;
 	case LOCATE_DIFFERENT:
@@ -249,6 +278,8 @@ static int update(struct naming *n, const struct recording *r, bool last)
 	}
 	for (i = 0; i < nr; i++) {
 		data = recording__vm_data(r, i);
+		if (data->forgotten)
+			continue;
 		if (n->vms[i].state && ((is_final(&n->vms[i]) && !(last && n->vms[i].state == VM_VERIFIED)) ||
 					n->vms[i].nr_texts == data->nr_texts))
 			continue;
@@ -337,16 +368,63 @@ static void talk_about(const struct naming *n, const struct vm_naming *vm, const
 	}
 }
 
-static int add_vms(struct naming *n, const struct recording *r, struct snapshot *snap)
+void naming__forget(struct naming *n, size_t i)
 {
+	if (i >= n->nr)
+		return;
+	release_vm(&n->vms[i]);
+	memset(&n->vms[i], 0, sizeof(n->vms[i]));
+}
+
+void naming__status(const struct naming *n, size_t i, struct naming_status *out)
+{
+	static const enum naming_verdict verdicts[] = {
+		[VM_UNTRIED] = NAMING_NONE,	   [VM_NO_IMAGE] = NAMING_NONE,
+		[VM_BAD_IMAGE] = NAMING_NONE,	   [VM_NO_SYMBOLS] = NAMING_NONE,
+		[VM_NO_PROOF] = NAMING_UNVERIFIED, [VM_DIFFERENT] = NAMING_WRONG,
+		[VM_AMBIGUOUS] = NAMING_UNVERIFIED, [VM_VERIFIED] = NAMING_VERIFIED,
+	};
+	struct sym_image_info info = { 0 };
+
+	*out = (struct naming_status){ .verdict = NAMING_NONE };
+	if (i >= n->nr)
+		return;
+	if (n->vms[i].syms)
+		symbolizer__image_info(n->vms[i].syms, 0, &info);
+	*out = (struct naming_status){
+		.verdict = verdicts[n->vms[i].state],
+		.path = n->vms[i].path,
+		.build_id = info.build_id,
+		.syms = n->vms[i].syms,
+	};
+}
+
+/* A snapshot being made. */
+struct freezer {
+	struct naming *n;
+	const struct recording *r;
+	const struct naming_what *what;
+	struct snapshot *snap;
+	int *index; /* place in the recording -> VM of the snapshot, or -1 */
+};
+
+static int add_vms(struct freezer *f)
+{
+	const struct recording *r = f->r;
 	const struct recording_vm_data *data;
 	struct sym_image_info info;
 	struct vm_naming *vm;
 	size_t i;
 
+	f->index = malloc((recording__nr_vms(r) + 1) * sizeof(*f->index));
+	if (!f->index)
+		return -ENOMEM;
 	for (i = 0; i < recording__nr_vms(r); i++) {
 		data = recording__vm_data(r, i);
-		vm = &n->vms[i];
+		vm = &f->n->vms[i];
+		f->index[i] = -1;
+		if (data->forgotten || (f->what->vm && *f->what->vm != data->id))
+			continue;
 		memset(&info, 0, sizeof(info));
 		if (vm->syms)
 			symbolizer__image_info(vm->syms, 0, &info);
@@ -360,7 +438,8 @@ static int add_vms(struct naming *n, const struct recording *r, struct snapshot 
 			.verified = vm->state == VM_VERIFIED,
 			.syms = vm->syms ? symbolizer__get(vm->syms) : NULL,
 		};
-		if (snapshot__add_vm(snap, &sv) < 0)
+		f->index[i] = snapshot__add_vm(f->snap, &sv);
+		if (f->index[i] < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -392,18 +471,30 @@ static int name_exit(struct exit_frames *f, const struct recording_vm_data *vm, 
 	return 0;
 }
 
-static int add_exit_stacks(const struct recording *r, bool idle, struct snapshot *snap)
+/* Returns the stack's VM in the snapshot, or -1 if it is not wanted. */
+static int get_stack(const struct freezer *f, const struct profile *p, size_t i, struct profile_stack *stack)
 {
-	const struct profile *p = recording__exit_profile(r);
+	if (f->what->since)
+		profile__since(p, f->what->since, i, stack);
+	else
+		profile__stack(p, i, stack);
+	return stack->count || stack->weight ? f->index[index_of(f->r, stack->key.vm)] : -1;
+}
+
+static int add_exit_stacks(struct freezer *f)
+{
+	const struct profile *p = recording__exit_profile(f->r);
 	struct exit_frames frames = { 0 };
 	struct profile_stack stack;
 	size_t i;
-	int err = 0;
+	int err = 0, vm;
 
 	for (i = 0; i < profile__nr(p) && !err; i++) {
-		profile__stack(p, i, &stack);
+		vm = get_stack(f, p, i, &stack);
+		if (vm < 0)
+			continue;
 		struct snap_stack s = {
-			.vm = index_of(r, stack.key.vm),
+			.vm = vm,
 			.vcpu = stack.key.vcpu,
 			.place = stack.key.place == UKP_PLACE_VMM ? SNAP_PLACE_VMM : SNAP_PLACE_KVM,
 			.stop = stack.key.stop == UKP_STOP_ROOT ? NULL : recording__stop_label(stack.key.stop),
@@ -413,30 +504,33 @@ static int add_exit_stacks(const struct recording *r, bool idle, struct snapshot
 			.weight_ns = stack.weight,
 		};
 		/* A guest that waits would be all that the picture shows. */
-		if (!idle && exit_names__is_idle(stack.key.isa, stack.key.reason))
+		if (!f->what->idle && exit_names__is_idle(stack.key.isa, stack.key.reason))
 			s.weight_ns = 0;
-		err = name_exit(&frames, recording__vm_data(r, s.vm), &stack.key);
+		err = name_exit(&frames, recording__vm_data(f->r, index_of(f->r, stack.key.vm)), &stack.key);
 		s.host = frames.frames;
 		s.nr_host = frames.nr;
 		if (!err)
-			err = snapshot__add_stack(snap, &s);
+			err = snapshot__add_stack(f->snap, &s);
 	}
 	strbuf__free(&frames.text[0]);
 	strbuf__free(&frames.text[1]);
 	return err;
 }
 
-static int add_stacks(const struct recording *r, struct snapshot *snap)
+static int add_stacks(struct freezer *f)
 {
-	const struct profile *p = recording__profile(r);
-	bool emulated = recording__info(r)->is_emulated;
+	const struct profile *p = recording__profile(f->r);
+	bool emulated = recording__info(f->r)->is_emulated;
 	struct profile_stack stack;
 	size_t i;
+	int vm;
 
 	for (i = 0; i < profile__nr(p); i++) {
-		profile__stack(p, i, &stack);
+		vm = get_stack(f, p, i, &stack);
+		if (vm < 0)
+			continue;
 		struct snap_stack s = {
-			.vm = index_of(r, stack.key.vm),
+			.vm = vm,
 			.vcpu = stack.key.vcpu,
 			.place = stack.key.place == UKP_PLACE_GUEST ? SNAP_PLACE_GUEST :
 				 stack.key.place == UKP_PLACE_VMM   ? SNAP_PLACE_VMM :
@@ -448,7 +542,7 @@ static int add_stacks(const struct recording *r, struct snapshot *snap)
 			.count = stack.count,
 			.weight_ns = stack.weight,
 		};
-		if (snapshot__add_stack(snap, &s))
+		if (snapshot__add_stack(f->snap, &s))
 			return -ENOMEM;
 	}
 	return 0;
@@ -486,39 +580,40 @@ int naming__snapshot(struct naming *n, const struct recording *r, const struct n
 {
 	const struct recording_info *ri = recording__info(r);
 	bool is_exits = what->measure != SNAP_MEASURE_SAMPLES;
+	struct freezer f = { .n = n, .r = r, .what = what };
 	struct snap_info info = {
-		.start_wall_ns = ri->start_wall_ns,
-		.duration_ns = recording__duration_ns(r),
+		.start_wall_ns = what->since ? what->start_wall_ns : ri->start_wall_ns,
+		.duration_ns = what->since ? what->duration_ns : recording__duration_ns(r),
 		.period_ns = is_exits ? 0 : ri->period_ns,
 		.freq_hz = is_exits ? 0 : ri->freq_hz,
 		.event = ri->event,
 		.measure = what->measure,
 		.host = ri->host,
 	};
-	struct snapshot *snap = NULL;
 	bool refused = false;
 	size_t i;
 	int err;
 
-	err = update(n, r, true);
+	err = update(n, r, !what->live);
 	if (!err)
-		err = snapshot__new(&snap, &info);
+		err = snapshot__new(&f.snap, &info);
 	if (!err)
-		err = add_vms(n, r, snap);
+		err = add_vms(&f);
 	if (!err)
-		err = is_exits ? add_exit_stacks(r, what->idle, snap) : add_stacks(r, snap);
+		err = is_exits ? add_exit_stacks(&f) : add_stacks(&f);
 	if (!err)
-		err = add_counters(r, snap);
+		err = add_counters(r, f.snap);
+	free(f.index);
 	if (err) {
-		snapshot__put(snap);
+		snapshot__put(f.snap);
 		return err;
 	}
-	snapshot__seal(snap);
-	for (i = 0; i < n->nr; i++) {
+	snapshot__seal(f.snap);
+	for (i = 0; i < n->nr && !what->live; i++) {
 		talk_about(n, &n->vms[i], recording__vm_data(r, i));
 		refused |= n->symbols && n->vms[i].state == VM_DIFFERENT;
 	}
-	*out = snap;
+	*out = f.snap;
 	return refused ? -EBADMSG : 0;
 }
 

@@ -19,6 +19,7 @@
 #include "snapshot.h"
 
 struct naming;
+struct profile_mark;
 struct recording;
 struct snapshot;
 struct symbolizer;
@@ -52,7 +53,27 @@ uint64_t naming__unresolved(struct naming *n, const struct recording *r, bool ex
 struct naming_what {
 	enum snap_measure measure; /* samples, or VM exits by count or time */
 	bool idle;		   /* the time of exits in which the guest waits, too (HLT) */
+	bool live;		   /* while it goes on: nothing is said on stderr, and there may be more to learn */
+	const uint32_t *vm;	   /* the id of the only VM, or NULL for all */
+	const struct profile_mark *since; /* of the profile that the measure is about; NULL: from the start */
+	uint64_t start_wall_ns, duration_ns; /* of @since; not used without */
 };
+
+/** naming__forget() - the VM at place @i of the recording is another from now on. */
+void naming__forget(struct naming *n, size_t i);
+
+/* What is known of the image whose names are shown. */
+enum naming_verdict { NAMING_NONE, NAMING_UNVERIFIED, NAMING_VERIFIED, NAMING_WRONG };
+
+struct naming_status {
+	enum naming_verdict verdict;
+	const char *path;	  /* of the image, or NULL; borrowed until the next update */
+	const char *build_id;	  /* or NULL; borrowed likewise */
+	struct symbolizer *syms;  /* borrowed, or NULL */
+};
+
+/** naming__status() - of the VM at place @i. */
+void naming__status(const struct naming *n, size_t i, struct naming_status *out);
 
 /**
  * naming__snapshot() - freeze the recording with its names.

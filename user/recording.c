@@ -111,10 +111,10 @@ static struct recording_vm_data *vm_by_id(struct recording *r, uint32_t id)
 	size_t i;
 
 	/* Ids are handed out in order, so the place is nearly always the id. */
-	if (id < r->nr_vms && r->vms[id].id == id)
+	if (id < r->nr_vms && r->vms[id].id == id && !r->vms[id].forgotten)
 		return &r->vms[id];
 	for (i = 0; i < r->nr_vms; i++)
-		if (r->vms[i].id == id)
+		if (r->vms[i].id == id && !r->vms[i].forgotten)
 			return &r->vms[i];
 	return NULL;
 }
@@ -122,24 +122,41 @@ static struct recording_vm_data *vm_by_id(struct recording *r, uint32_t id)
 int recording__vm(struct recording *r, const struct recording_vm *vm)
 {
 	struct recording_vm_data *vms, *data;
+	size_t place;
 
-	if (vm_by_id(r, vm->id) || r->nr_vms == RECORDING_MAX_VMS) {
+	for (place = 0; place < r->nr_vms && !r->vms[place].forgotten; place++)
+		;
+	if (vm_by_id(r, vm->id) || place == RECORDING_MAX_VMS) {
 		r->nr_bad++;
 		return 0;
 	}
-	vms = reallocarray(r->vms, r->nr_vms + 1, sizeof(*vms));
+	vms = place == r->nr_vms ? reallocarray(r->vms, r->nr_vms + 1, sizeof(*vms)) : r->vms;
 	if (!vms)
 		return -ENOMEM;
 	r->vms = vms;
-	data = &vms[r->nr_vms];
+	data = &vms[place];
 	*data = (struct recording_vm_data){ .id = vm->id, .pid = vm->pid, .mem_bytes = vm->mem_bytes };
 	if (copy_str(&data->name, vm->name ? vm->name : "vm") | copy_str(&data->vmm, vm->vmm ? vm->vmm : "") |
 	    copy_str(&data->image, vm->image) | copy_str(&data->args, vm->args)) {
 		release_vm(data);
+		if (place < r->nr_vms)
+			*data = (struct recording_vm_data){ .forgotten = true };
 		return -ENOMEM;
 	}
-	r->nr_vms++;
+	r->nr_vms += place == r->nr_vms;
 	return r->capture ? capture_writer__vm(r->capture, vm) : 0;
+}
+
+void recording__forget_vm(struct recording *r, uint32_t id)
+{
+	struct recording_vm_data *vm = vm_by_id(r, id);
+
+	if (!vm)
+		return;
+	release_vm(vm);
+	*vm = (struct recording_vm_data){ .forgotten = true };
+	profile__forget(r->profile, id);
+	profile__forget(r->exit_profile, id);
 }
 
 static int add_text(struct recording_vm_data *vm, const struct ukp_text *t)
@@ -310,12 +327,12 @@ const struct recording_vm_data *recording__vm_data(const struct recording *r, si
 	return &r->vms[i];
 }
 
-const struct profile *recording__profile(const struct recording *r)
+struct profile *recording__profile(const struct recording *r)
 {
 	return r->profile;
 }
 
-const struct profile *recording__exit_profile(const struct recording *r)
+struct profile *recording__exit_profile(const struct recording *r)
 {
 	return r->exit_profile;
 }

@@ -64,6 +64,7 @@ struct recording_text {
 
 /* A VM with what was learnt of it. */
 struct recording_vm_data {
+	bool forgotten; /* a free place: nothing else is set */
 	uint32_t id;
 	int pid;
 	char *name;
@@ -95,6 +96,12 @@ int recording__begin(struct recording *r, const struct recording_info *info);
 int recording__vm(struct recording *r, const struct recording_vm *vm);
 
 /**
+ * recording__forget_vm() - drop a VM and its stacks; its id, and its place among the VMs, may be used again.
+ * Not written to a capture file.
+ */
+void recording__forget_vm(struct recording *r, uint32_t id);
+
+/**
  * recording__record() - a record of the ring buffer, or of a capture file.
  * @data: @len bytes; copied. A record that is short, of unknown kind, or contradicts itself is counted
  *	and skipped.
@@ -111,8 +118,8 @@ const char *recording__stop_label(unsigned int stop);
 const struct recording_info *recording__info(const struct recording *r);
 size_t recording__nr_vms(const struct recording *r);
 const struct recording_vm_data *recording__vm_data(const struct recording *r, size_t i);
-const struct profile *recording__profile(const struct recording *r);
-const struct profile *recording__exit_profile(const struct recording *r); /* of VM exits; weights in ns */
+struct profile *recording__profile(const struct recording *r);
+struct profile *recording__exit_profile(const struct recording *r); /* of VM exits; weights in ns */
 uint64_t recording__nr_exit_stacks(const struct recording *r); /* taken into it */
 bool recording__is_of_exits(const struct recording *r); /* made to look at exits: RECORDING_EVENT_EXITS */
 const uint64_t *recording__counter_values(const struct recording *r); /* UKP_CTR_MAX */

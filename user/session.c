@@ -131,7 +131,7 @@ static void hint_vms(struct session *s)
 
 	for (i = 0; i < vm_registry__nr(s->registry); i++) {
 		vm = vm_registry__vm(s->registry, i);
-		if (vm->alive)
+		if (vm && vm->alive)
 			log_hint("-p %d is %s (%s)", vm->pid, vm->name, vm->info.vmm);
 	}
 }
@@ -210,7 +210,7 @@ static enum session_status find_all(struct session *s)
 		return SESSION_OK;
 	for (i = 0; i < vm_registry__nr(s->registry); i++) {
 		vm = vm_registry__vm(s->registry, i);
-		if (!vm->alive || (s->opts.vm_name && strcmp(vm->name, s->opts.vm_name)))
+		if (!vm || !vm->alive || (s->opts.vm_name && strcmp(vm->name, s->opts.vm_name)))
 			continue;
 		found = vm;
 		nr++;
@@ -304,7 +304,7 @@ err_free:
 
 static bool is_target(const struct session *s, const struct vm *vm)
 {
-	return vm->alive && (!s->pid || vm->pid == s->pid);
+	return vm && vm->alive && (!s->pid || vm->pid == s->pid);
 }
 
 const char *session__describe(struct session *s)
@@ -495,7 +495,7 @@ static int start_sampling(struct session *s)
 			continue;
 		}
 		/* Its vCPUs would run our programs for nothing. */
-		for (k = 0; k < vm->nr_vcpus; k++)
+		for (k = 0; vm && k < vm->nr_vcpus; k++)
 			loader__del_vcpu(s->loader, vm->vcpus[k]->tid);
 	}
 	return session__set_level(s, s->opts.level);
@@ -520,7 +520,7 @@ static void session__stop(struct session *s)
 		level_account__stop(s->levels, now_ns(CLOCK_MONOTONIC));
 	for (i = 0; s->registry && i < vm_registry__nr(s->registry); i++) {
 		vm = vm_registry__vm(s->registry, i);
-		for (k = 0; k < vm->nr_vcpus; k++)
+		for (k = 0; vm && k < vm->nr_vcpus; k++)
 			on_vcpu_gone(s, vm->vcpus[k]);
 	}
 	if (s->running)

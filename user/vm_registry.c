@@ -13,7 +13,7 @@ struct vm_registry {
 	struct loader *loader;
 	struct vm_registry_ops ops;
 	void *ctx;
-	struct vm **vms;
+	struct vm **vms; /* by id; NULL: free for the next VM */
 	size_t nr;
 	int err; /* first error of a visit */
 	const struct kvm_proc *procs; /* of the refresh that is going on */
@@ -77,29 +77,34 @@ static struct vm *find_vm(const struct vm_registry *reg, const struct kvm_proc *
 
 	for (i = 0; i < reg->nr; i++) {
 		vm = reg->vms[i];
-		if (vm->alive && vm->pid == proc->pid && vm->start_time == proc->start_time && vm->kvm == kvm)
+		if (vm && vm->alive && vm->pid == proc->pid && vm->start_time == proc->start_time && vm->kvm == kvm)
 			return vm;
 	}
 	return NULL;
+}
+
+static bool has_name(const struct vm_registry *reg, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < reg->nr; i++)
+		if (reg->vms[i] && !strcmp(reg->vms[i]->name, name))
+			return true;
+	return false;
 }
 
 /* A name that no other VM has: "web", then "web-4242". */
 static char *unique_name(const struct vm_registry *reg, const char *name, pid_t pid)
 {
 	char *out;
-	size_t i;
 	int n;
 
-	for (i = 0; i < reg->nr && strcmp(reg->vms[i]->name, name); i++)
-		;
-	if (i == reg->nr)
+	if (!has_name(reg, name))
 		return strdup(name);
 	if (asprintf(&out, "%s-%d", name, (int)pid) < 0)
 		return NULL;
 	for (n = 2;; n++) {
-		for (i = 0; i < reg->nr && strcmp(reg->vms[i]->name, out); i++)
-			;
-		if (i == reg->nr)
+		if (!has_name(reg, out))
 			return out;
 		free(out);
 		if (asprintf(&out, "%s-%d.%d", name, (int)pid, n) < 0)
@@ -110,14 +115,17 @@ static char *unique_name(const struct vm_registry *reg, const char *name, pid_t 
 static struct vm *add_vm(struct vm_registry *reg, const struct kvm_proc *proc, uint64_t kvm)
 {
 	struct vm **vms, *vm;
+	size_t id;
 	int err;
 
+	for (id = 0; id < reg->nr && reg->vms[id]; id++)
+		;
 	vm = calloc(1, sizeof(*vm));
-	vms = vm ? reallocarray(reg->vms, reg->nr + 1, sizeof(*vms)) : NULL;
-	if (!vms)
+	vms = vm && id == reg->nr ? reallocarray(reg->vms, reg->nr + 1, sizeof(*vms)) : reg->vms;
+	if (!vm || !vms)
 		goto no_memory;
 	reg->vms = vms;
-	vm->id = reg->nr;
+	vm->id = id;
 	vm->pid = proc->pid;
 	vm->start_time = proc->start_time;
 	vm->kvm = kvm;
@@ -133,7 +141,8 @@ static struct vm *add_vm(struct vm_registry *reg, const struct kvm_proc *proc, u
 	vm->name = unique_name(reg, vm->info.name, proc->pid);
 	if (!vm->name)
 		goto no_memory;
-	reg->vms[reg->nr++] = vm;
+	reg->vms[id] = vm;
+	reg->nr += id == reg->nr;
 	return vm;
 
 no_memory:
@@ -306,7 +315,7 @@ static void drop_unseen(struct vm_registry *reg, pid_t pid)
 
 	for (i = 0; i < reg->nr; i++) {
 		vm = reg->vms[i];
-		if (!vm->alive || (pid && vm->pid != pid))
+		if (!vm || !vm->alive || (pid && vm->pid != pid))
 			continue;
 		for (k = n = 0; k < vm->nr_vcpus; k++) {
 			if (vm->seen && vm->vcpus[k]->seen) {
@@ -345,6 +354,8 @@ int vm_registry__refresh(struct vm_registry *reg, pid_t pid)
 		return err;
 
 	for (i = 0; i < reg->nr; i++) {
+		if (!reg->vms[i])
+			continue;
 		reg->vms[i]->seen = false;
 		for (k = 0; k < reg->vms[i]->nr_vcpus; k++)
 			reg->vms[i]->vcpus[k]->seen = false;
@@ -378,6 +389,12 @@ void vm_registry__set_linear(struct vm_registry *reg, struct vm *vm, uint64_t of
 	loader__set_vm(reg->loader, vm->id, &vm->map_value);
 }
 
+void vm_registry__release(struct vm_registry *reg, uint32_t id)
+{
+	free_vm(reg->vms[id]);
+	reg->vms[id] = NULL;
+}
+
 size_t vm_registry__nr(const struct vm_registry *reg)
 {
 	return reg->nr;
@@ -393,6 +410,6 @@ size_t vm_registry__nr_alive(const struct vm_registry *reg)
 	size_t i, n = 0;
 
 	for (i = 0; i < reg->nr; i++)
-		n += reg->vms[i]->alive;
+		n += reg->vms[i] && reg->vms[i]->alive;
 	return n;
 }

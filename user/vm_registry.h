@@ -35,7 +35,7 @@ struct vcpu {
 };
 
 struct vm {
-	uint32_t id; /* small, unique in the registry; key of the BPF map */
+	uint32_t id; /* small, unique in the registry until it is released; key of the BPF map */
 	pid_t pid;
 	int fd; /* the VMM's descriptor of the VM, when it was found */
 	uint64_t start_time;
@@ -88,7 +88,11 @@ int vm_registry__refresh(struct vm_registry *reg, pid_t pid);
  */
 void vm_registry__set_linear(struct vm_registry *reg, struct vm *vm, uint64_t offset);
 
-size_t vm_registry__nr(const struct vm_registry *reg); /* VMs ever seen */
+/** vm_registry__release() - a VM that is not alive any more is forgotten, and its id may be given to another. */
+void vm_registry__release(struct vm_registry *reg, uint32_t id);
+
+size_t vm_registry__nr(const struct vm_registry *reg); /* ids that were ever in use */
+/** vm_registry__vm() - NULL for an id that is free. */
 struct vm *vm_registry__vm(const struct vm_registry *reg, size_t id);
 size_t vm_registry__nr_alive(const struct vm_registry *reg);
 
