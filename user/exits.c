@@ -99,6 +99,27 @@ void exits__stop(struct exits *e)
 	loader__for_each_vcpu(e->loader, reset_now, e);
 }
 
+static bool is_among(const uint32_t *vms, size_t nr, uint32_t vm)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		if (vms[i] == vm)
+			return true;
+	return false;
+}
+
+void exits__forget_vms(struct exits *e, const uint32_t *vms, size_t nr)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < e->nr_open; i++)
+		if (!is_among(vms, nr, e->open[i].vm))
+			e->open[n++] = e->open[i];
+	e->nr_open = n;
+	loader__forget_exits(e->loader, vms, nr);
+}
+
 /* --- freezing --- */
 
 struct builder {
@@ -314,8 +335,8 @@ static int add_vms(struct builder *b, struct naming *naming)
 	for (i = 0; i < nr; i++) {
 		data = recording__vm_data(b->rec, i);
 		syms = naming__symbolizer(naming, i, &s->vms[i].verified);
-		s->vms[i].name = strdup(data->name);
-		s->vms[i].vmm = strdup(data->vmm);
+		s->vms[i].name = strdup(data->name ? data->name : "");
+		s->vms[i].vmm = strdup(data->vmm ? data->vmm : "");
 		s->vms[i].pid = data->pid;
 		memcpy(s->vms[i].nr_place, data->nr_place, sizeof(s->vms[i].nr_place));
 		s->vms[i].syms = syms ? symbolizer__get(syms) : NULL;

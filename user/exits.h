@@ -28,6 +28,9 @@ int exits__start(struct exits *e);
 /** exits__vcpu_gone() - keep the exit that a thread was handling; call before its map entry goes. */
 void exits__vcpu_gone(struct exits *e, uint32_t tid);
 
+/** exits__forget_vms() - drop what was counted of VMs that have ended. */
+void exits__forget_vms(struct exits *e, const uint32_t *vms, size_t nr);
+
 /** exits__stop() - end it; exits that are still being handled are counted without a time. */
 void exits__stop(struct exits *e);
 

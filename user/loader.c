@@ -536,6 +536,37 @@ int loader__for_each_virq(struct loader *l, int (*visit)(void *, const struct uk
 	return for_each(l->skel->maps.virqs, &key, &value, visit_virq, &v);
 }
 
+/* Of all three kinds of keys; which member names the VM is all that differs. */
+static void forget_keys(const struct bpf_map *map, size_t vm_offset, const uint32_t *vms, size_t nr)
+{
+	char key[64], next[64];
+	int fd = bpf_map__fd(map);
+	bool have, drop;
+	uint32_t vm;
+	size_t i;
+
+	/* A key is deleted when the one behind it is known, so the walk never loses its place. */
+	have = !bpf_map_get_next_key(fd, NULL, key);
+	while (have) {
+		have = !bpf_map_get_next_key(fd, key, next);
+		memcpy(&vm, key + vm_offset, sizeof(vm));
+		for (drop = false, i = 0; i < nr && !drop; i++)
+			drop = vms[i] == vm;
+		if (drop)
+			bpf_map_delete_elem(fd, key);
+		memcpy(key, next, sizeof(key));
+	}
+}
+
+void loader__forget_exits(struct loader *l, const uint32_t *vms, size_t nr)
+{
+	if (!nr)
+		return;
+	forget_keys(l->skel->maps.exit_rows, offsetof(struct ukp_exit_row_key, vm), vms, nr);
+	forget_keys(l->skel->maps.exit_sites, offsetof(struct ukp_exit_site_key, vm), vms, nr);
+	forget_keys(l->skel->maps.virqs, offsetof(struct ukp_virq_key, vm), vms, nr);
+}
+
 int loader__for_each_vcpu(struct loader *l, int (*visit)(void *, uint32_t, const struct ukp_vcpu *), void *ctx)
 {
 	struct visitor v = { .vcpu = visit, .ctx = ctx };

@@ -112,6 +112,9 @@ int loader__for_each_exit_site(struct loader *l,
 			       void *ctx);
 int loader__for_each_virq(struct loader *l, int (*visit)(void *ctx, const struct ukp_virq_key *key, uint64_t count),
 			  void *ctx);
+/** loader__forget_exits() - drop what was counted of some VMs. @vms: array of @nr ids. */
+void loader__forget_exits(struct loader *l, const uint32_t *vms, size_t nr);
+
 /** loader__for_each_vcpu() - entries of the vcpus map; now.ts_ns tells whether an exit is under way. */
 int loader__for_each_vcpu(struct loader *l, int (*visit)(void *ctx, uint32_t tid, const struct ukp_vcpu *vcpu),
 			  void *ctx);

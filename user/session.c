@@ -15,12 +15,15 @@
 
 #include "exits.h"
 #include "hostinfo.h"
+#include "kvm_events.h"
 #include "kvm_scan.h"
 #include "loader.h"
 #include "log.h"
 #include "vm_registry.h"
 
 #define TICK_NS	      250000000ULL /* look for new and gone vCPUs, flush, report */
+#define RESCAN_NS     5000000000ULL /* look for all, event or not */
+#define SETTLE_NS     3000000000ULL /* after an event: vCPUs come a little later than their VM */
 #define TEXT_AT_START 32		   /* text probes asked of a new VM */
 #define TEXT_PER_TICK 4
 
@@ -32,6 +35,11 @@ struct session {
 	struct loader *loader;
 	struct vm_registry *registry;
 	struct sampler *sampler;
+	struct kvm_events *events; /* NULL: not asked for, or the kernel sends none */
+	uint64_t event_ns;	   /* of the last event */
+	uint64_t scan_ns;	   /* of the last look at all */
+	uint64_t nr_seen_before;   /* VMs found at the start */
+	uint64_t nr_seen;
 	struct exits *exits; /* NULL: not asked for */
 	struct level_account *levels;
 	enum level level;
@@ -102,7 +110,16 @@ static int on_vm_new(void *ctx, struct vm *vm)
 {
 	struct session *s = ctx;
 
+	s->nr_seen++;
 	return s->running ? record_vm(s, vm) : 0;
+}
+
+static void on_vm_gone(void *ctx, struct vm *vm)
+{
+	struct session *s = ctx;
+
+	if (s->running && s->ops->vm_gone)
+		s->ops->vm_gone(s->ops_ctx, vm->id);
 }
 
 static int on_vcpu_new(void *ctx, struct vcpu *vcpu)
@@ -256,6 +273,7 @@ enum session_status session__new(struct session **out, const struct session_opts
 {
 	static const struct vm_registry_ops ops = {
 		.vm_new = on_vm_new,
+		.vm_gone = on_vm_gone,
 		.vcpu_new = on_vcpu_new,
 		.vcpu_gone = on_vcpu_gone,
 	};
@@ -291,9 +309,13 @@ enum session_status session__new(struct session **out, const struct session_opts
 		log_err("session: out of memory");
 		goto err_free;
 	}
+	/* Before the first look, or a VM could come in between. */
+	if (opts->forever && (err = kvm_events__new(&s->events)))
+		log_debug("session: the kernel's VM events: %s", strerror(-err));
 	status = opts->pid ? find_by_pid(s, opts->pid) : find_all(s);
 	if (status)
 		goto err_free;
+	s->nr_seen_before = s->nr_seen;
 	*out = s;
 	return SESSION_OK;
 
@@ -335,7 +357,7 @@ static int open_fds(struct session *s)
 	};
 	struct epoll_event ev = { .events = EPOLLIN };
 	sigset_t mask;
-	int fds[3], i;
+	int fds[5], nr = 0, i;
 
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGINT);
@@ -352,10 +374,14 @@ static int open_fds(struct session *s)
 	if (s->signal_fd < 0 || s->timer_fd < 0 || s->epoll_fd < 0 ||
 	    timerfd_settime(s->timer_fd, 0, &tick, NULL))
 		return -errno;
-	fds[0] = s->signal_fd;
-	fds[1] = s->timer_fd;
-	fds[2] = loader__ring_fd(s->loader);
-	for (i = 0; i < 3; i++) {
+	fds[nr++] = s->signal_fd;
+	fds[nr++] = s->timer_fd;
+	fds[nr++] = loader__ring_fd(s->loader);
+	if (s->opts.wake_fd)
+		fds[nr++] = s->opts.wake_fd;
+	if (s->events)
+		fds[nr++] = kvm_events__fd(s->events);
+	for (i = 0; i < nr; i++) {
 		ev.data.fd = fds[i];
 		if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fds[i], &ev))
 			return -errno;
@@ -528,13 +554,23 @@ static void session__stop(struct session *s)
 	s->running = false;
 }
 
-/* Returns false when there is nothing left to record. */
-static bool refresh(struct session *s)
+/* To look at all processes of a host costs: with events, only when there was one, and now and then. */
+static bool is_scan_due(const struct session *s, uint64_t now)
 {
-	int err = vm_registry__refresh(s->registry, s->pid);
+	return !s->events || now - s->scan_ns >= RESCAN_NS || now - s->event_ns < SETTLE_NS;
+}
+
+/* Returns false when there is nothing left to record. */
+static bool refresh(struct session *s, uint64_t now)
+{
 	size_t i, nr_targets = 0;
 	struct vm *vm;
+	int err = 0;
 
+	if (is_scan_due(s, now)) {
+		err = vm_registry__refresh(s->registry, s->pid);
+		s->scan_ns = now;
+	}
 	if (err && err != -ESRCH && err != -ENODEV)
 		log_debug("session: refresh: %s", strerror(-err));
 	for (i = 0; i < vm_registry__nr(s->registry); i++) {
@@ -561,6 +597,8 @@ static bool take_signals(struct session *s)
 	int level;
 
 	while (read(s->signal_fd, &si, sizeof(si)) == sizeof(si)) {
+		if (si.ssi_signo == SIGHUP && s->opts.forever)
+			continue; /* a daemon's habit: what can change is read again anyway */
 		if (si.ssi_signo != SIGUSR1 && si.ssi_signo != SIGUSR2)
 			return true;
 		level = (int)s->level + (si.ssi_signo == SIGUSR1 ? 1 : -1);
@@ -575,22 +613,26 @@ static bool take_signals(struct session *s)
 static enum recording_end run_loop(struct session *s, const struct session_ops *ops, void *ctx)
 {
 	uint64_t end_ns = s->opts.duration_ns ? s->start_ns + s->opts.duration_ns : UINT64_MAX;
-	struct epoll_event ev[3];
+	struct epoll_event ev[5];
 	uint64_t now = s->start_ns;
 	int timeout_ms;
 
 	while (!s->err) {
 		timeout_ms = end_ns == UINT64_MAX ? -1 : (int)((end_ns - now + 999999) / 1000000 & 0x7fffffff);
-		epoll_wait(s->epoll_fd, ev, 3, timeout_ms);
+		epoll_wait(s->epoll_fd, ev, 5, timeout_ms);
 		loader__consume(s->loader);
 		now = now_ns(CLOCK_MONOTONIC);
 		if (take_signals(s))
 			return RECORDING_INTERRUPTED;
 		if (now >= end_ns)
 			return RECORDING_FINISHED;
+		if (s->events && kvm_events__read(s->events))
+			s->event_ns = now;
+		if (s->opts.wake_fd && read_fd(s->opts.wake_fd, sizeof(uint64_t)))
+			ops->wake(ctx);
 		if (!read_fd(s->timer_fd, sizeof(uint64_t)))
 			continue;
-		if (!refresh(s))
+		if (!refresh(s, now))
 			return RECORDING_VM_ENDED;
 		level_account__tick(s->levels, now);
 		if (!s->err)
@@ -670,6 +712,42 @@ void session__run_stats(const struct session *s, uint64_t *runs, uint64_t *ns)
 	*ns = stats.ns;
 }
 
+void session__release_vms(struct session *s, const uint32_t *ids, size_t nr)
+{
+	size_t i;
+
+	/* Nothing of them may be on its way. */
+	loader__consume(s->loader);
+	if (s->exits)
+		exits__forget_vms(s->exits, ids, nr);
+	for (i = 0; i < nr; i++) {
+		recording__forget_vm(s->rec, ids[i]);
+		vm_registry__release(s->registry, ids[i]);
+	}
+}
+
+uint64_t session__nr_missed(const struct session *s)
+{
+	uint64_t created = s->events ? kvm_events__nr_created(s->events) : 0, seen = s->nr_seen - s->nr_seen_before;
+
+	return created > seen ? created - seen : 0;
+}
+
+enum level session__level(const struct session *s)
+{
+	return s->level;
+}
+
+struct loader *session__loader(const struct session *s)
+{
+	return s->loader;
+}
+
+struct vm_registry *session__registry(const struct session *s)
+{
+	return s->registry;
+}
+
 const struct level_account *session__levels(const struct session *s)
 {
 	return s->levels;
@@ -680,6 +758,7 @@ void session__free(struct session *s)
 	if (!s)
 		return;
 	session__stop(s);
+	kvm_events__free(s->events);
 	vm_registry__free(s->registry);
 	sampler__free(s->sampler);
 	exits__free(s->exits);

@@ -19,6 +19,8 @@
 #include "sampler.h"
 
 struct exits;
+struct loader;
+struct vm_registry;
 struct session;
 
 struct session_opts {
@@ -32,6 +34,8 @@ struct session_opts {
 	uint32_t exit_every;	/* or pick 1 in so many by count, rounded up to a power of two; 0: by exit_stack_hz */
 	uint64_t ring_bytes;
 	uint64_t duration_ns; /* 0: until a signal */
+	bool forever; /* with all: VMs come and go; ended ones are the caller's to give up: session__release_vm() */
+	int wake_fd;  /* an eventfd: session_ops.wake() is called soon after it was written; 0: none */
 };
 
 /* What the caller wants to know or do while it runs, several times a second. */
@@ -45,6 +49,10 @@ struct session_ops {
 	bool (*linear_offset)(void *ctx, const char *image, uint64_t *offset);
 	/* A VM is looked at from now on: @id is its in the recording, @fd the VMM's descriptor of it. May be NULL. */
 	void (*vm_new)(void *ctx, uint32_t id, pid_t pid, int fd);
+	/* It has ended; what was seen of it is still there. May be NULL. */
+	void (*vm_gone)(void *ctx, uint32_t id);
+	/* See session_opts.wake_fd. */
+	void (*wake)(void *ctx);
 };
 
 enum session_status {
@@ -91,6 +99,19 @@ const struct level_account *session__levels(const struct session *s);
  * Return: 0 or a negative errno, which is also said on stderr; then nothing is attached that was not before.
  */
 int session__set_level(struct session *s, enum level level);
+
+/** session__release_vms() - forget VMs that have ended: @ids may be given to others from now on. */
+void session__release_vms(struct session *s, const uint32_t *ids, size_t nr);
+
+/** session__nr_missed() - VMs that the kernel says were created since the start, and that were never seen. */
+uint64_t session__nr_missed(const struct session *s);
+
+/** session__level() - at which it looks now. */
+enum level session__level(const struct session *s);
+
+/** session__loader(), session__registry() - borrowed; for who shows their state. */
+struct loader *session__loader(const struct session *s);
+struct vm_registry *session__registry(const struct session *s);
 
 /** session__describe() - "web (qemu-system-x86_64, PID 4242, 2 vCPUs)"; borrowed. */
 const char *session__describe(struct session *s);
