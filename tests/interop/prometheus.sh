@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Prometheus accepts the rules, the example configuration and the dashboard's expressions; alerts fire when they should.
+set -u
+out=$1
+here=$(cd "$(dirname "$0")" && pwd)
+dist=$here/../../dist
+command -v promtool > /dev/null || { echo "promtool is not installed (package prometheus)"; exit 77; }
+
+try() {
+	said=$("$@" 2>&1) || { echo "$*: $said"; exit 1; }
+}
+try promtool check rules "$dist/prometheus/rules.yml"
+try promtool check config "$dist/prometheus/prometheus.yml"
+try promtool test rules "$dist/prometheus/rules_test.yml"
+
+# Every alert has a test in which it fires.
+for alert in $(sed -n 's/^ *- alert: //p' "$dist/prometheus/rules.yml"); do
+	grep -A 3 "alertname: $alert\$" "$dist/prometheus/rules_test.yml" | grep -q exp_labels ||
+		{ echo "no test lets $alert fire"; exit 1; }
+done
+
+names=$(/usr/bin/python3 "$here/prometheus.py" "$here/../golden/small.metrics" "$dist/prometheus/rules.yml" \
+	"$dist/grafana/ukprof.json" "$out/dashboard_rules.yml" 2>&1) || { echo "$names"; exit 1; }
+try promtool check rules "$out/dashboard_rules.yml"
+echo "$names"
