@@ -114,7 +114,7 @@ $(O)/exporters/html.o: $(O)/exporters/web_hash.h
 $(O)/exporters/html.o: exporters_INC += -I$(O)/exporters
 
 # Tests that compare with tests/golden/; they run in the top folder.
-EXPORT_GOLDENS := $(addprefix $(O)/unit/test_,folded pprof svg html metrics)
+EXPORT_GOLDENS := $(addprefix $(O)/unit/test_,folded pprof svg html metrics host_json)
 
 golden-update: $(EXPORT_GOLDENS)
 	$(foreach t,$(EXPORT_GOLDENS),GOLDEN_UPDATE=1 $(t) >/dev/null &&) git status --short tests/golden
