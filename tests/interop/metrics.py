@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reads pages of metrics with the Prometheus project's own parsers, the strict one for OpenMetrics.
+"""Reads pages about a host: metrics with the Prometheus project's own parsers, the strict one for OpenMetrics.
 
     metrics.py FOLDER
 
 Both formats of a page must hold the same series with the same values, and no series twice: Prometheus takes
-one of two without a word.
+one of two without a word. The JSON pages must name the same VMs as the metrics do.
 """
+import json
 import sys
 
 try:
@@ -72,6 +73,10 @@ def main(folder):
         ups = sum(key[0] == "ukprof_vm_up" for key in found)
         if len(vms) != ups:
             raise Bad(f"{name}: {ups} VMs have {len(vms)} names")
+        listed = [vm["vm"] for vm in json.loads(read(f"{name}.vms.json"))["vms"]]
+        targets = [group["labels"]["__param_vm"] for group in json.loads(read(f"{name}.sd.json"))]
+        if sorted(listed) != sorted(vms) or sorted(targets) != sorted(vms):
+            raise Bad(f"{name}: pages name different VMs: {set(listed) ^ vms} {set(targets) ^ vms}")
         numbers.append(f"{name} {len(found)} series of {ups} VMs")
 
     text, openmetrics = read("small.metrics"), read("small.openmetrics")
