@@ -120,7 +120,7 @@ $(O)/exporters/html.o: $(O)/exporters/web_hash.h
 $(O)/exporters/html.o: exporters_INC += -I$(O)/exporters
 
 # Tests that compare with tests/golden/; they run in the top folder.
-EXPORT_GOLDENS := $(addprefix $(O)/unit/test_,folded pprof svg html metrics)
+EXPORT_GOLDENS := $(addprefix $(O)/unit/test_,folded pprof svg html metrics host_json)
 
 golden-update: $(EXPORT_GOLDENS)
 	$(foreach t,$(EXPORT_GOLDENS),GOLDEN_UPDATE=1 $(t) >/dev/null &&) git status --short tests/golden
@@ -128,15 +128,15 @@ golden-update: $(EXPORT_GOLDENS)
 # Fails allocations one by one, also those of the objects in the library.
 $(O)/unit/test_export_nomem: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray strdup free)
 
-# Profiles for readers that are not ours; tests/interop/run compares.
+# Profiles and pages for readers that are not ours; tests/interop/run compares.
 $(O)/interop/%.o: tests/interop/%.c
 	@mkdir -p $(@D)
 	$(call compile,$(UNIT_INC))
 
-$(O)/interop/make_profiles: $(O)/interop/make_profiles.o $(LIB)
+$(O)/interop/make_%: $(O)/interop/make_%.o $(LIB)
 	$(call say,LD)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
 
-test-interop: $(O)/interop/make_profiles
+test-interop: $(O)/interop/make_profiles $(O)/interop/make_metrics
 	tests/interop/run $(O)
 
 .PHONY: golden-update test-interop
@@ -244,7 +244,14 @@ guests: $(GUEST_OUT)/ukvmm $(GUESTS)
 # --- bench ---
 # Prints figures beside their budgets; never fails on time. Takes about four minutes.
 
-bench: $(O)/ukprof guests
+$(O)/bench/%.o: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(call compile,$(exporters_INC))
+
+$(O)/bench/%: $(O)/bench/%.o $(LIB)
+	$(call say,LD)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+bench: $(O)/ukprof guests $(O)/bench/metrics
 	B=$(O) tests/bench/run
 
 .PHONY: bench

@@ -892,6 +892,11 @@ static const struct metric metrics[] = {
 	  .is_exporter = true },
 };
 
+size_t metrics__nr(void)
+{
+	return ARRAY_SIZE(metrics);
+}
+
 static void put_metric(struct writer *w, const struct metric *m)
 {
 	size_t i;

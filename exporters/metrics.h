@@ -79,6 +79,9 @@ const char *metrics__content_type(enum metrics_format format);
  */
 void metrics__bound(unsigned int log2_ns, char buf[24]);
 
+/** metrics__nr() - number of metrics there are; a page has those of them that have series. */
+size_t metrics__nr(void);
+
 /* Bounds of the exit histograms: 2^METRICS_LOG2_MIN to 2^METRICS_LOG2_MAX ns, all of them, and +Inf. */
 #define METRICS_LOG2_MIN 8
 #define METRICS_LOG2_MAX 30

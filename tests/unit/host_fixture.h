@@ -135,6 +135,7 @@ static inline struct host_stats *fix_host_small(void)
 		{ "halt_exits", true, 77 },
 		{ "pages_4k", false, 512 },
 	};
+	static const struct host_function functions[] = { { "hot_leaf", 60 }, { "worker_a", 20 } };
 	struct host_stats *hs = fix_host_new();
 	struct host_vm *vm = fix_host_add_vm(hs, "web0");
 	struct host_exit exits[] = {
@@ -164,6 +165,7 @@ static inline struct host_stats *fix_host_small(void)
 	vm->nr_virqs = 99;
 	FIX_ARRAY(vm, vcpus, vcpus);
 	FIX_ARRAY(vm, exits, exits);
+	FIX_ARRAY(vm, functions, functions);
 	FIX_ARRAY(vm, kvm_stats, stats);
 	fix_host_add_vm(hs, "idle\"\\0");
 	return hs;

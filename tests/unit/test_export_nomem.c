@@ -10,7 +10,9 @@
 #include "export_fixture.h"
 #include "host_fixture.h"
 #include "metrics.h"
+#include "sd.h"
 #include "stat_fixture.h"
+#include "vms_json.h"
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t nr, size_t size);
@@ -218,7 +220,8 @@ static void allocation_failures_of_the_snapshot_are_clean(void **state)
 	assert_true(n > 8);
 }
 
-static int host_to_memory(const struct host_stats *hs, enum metrics_format format)
+/* The pages about the host, by number. Return: -ERANGE behind the last. */
+static int host_to_memory(const struct host_stats *hs, int page)
 {
 	struct sink *sink = NULL;
 	int err, err_close;
@@ -226,36 +229,49 @@ static int host_to_memory(const struct host_stats *hs, enum metrics_format forma
 	err = sink__memory(&sink);
 	if (err)
 		return err;
-	err = metrics__write(hs, NULL, format, sink);
+	switch (page) {
+	case 0:
+		err = metrics__write(hs, NULL, METRICS_TEXT, sink);
+		break;
+	case 1:
+		err = metrics__write(hs, NULL, METRICS_OPENMETRICS, sink);
+		break;
+	case 2:
+		err = sd__write(hs, "h:1", sink);
+		break;
+	case 3:
+		err = vms_json__write(hs, hs, 0, sink);
+		break;
+	default:
+		err = -ERANGE;
+	}
 	err_close = sink__close(sink);
 	return err ? err : err_close;
 }
 
-static void sweep_host(struct host_stats *hs, enum metrics_format format)
-{
-	long live = nr_live, n;
-	int err;
-
-	for (n = 0;; n++) {
-		fail_at = n;
-		has_failed = false;
-		err = host_to_memory(hs, format);
-		fail_at = -1;
-		assert_int_equal(nr_live, live);
-		assert_int_equal(err, has_failed ? -ENOMEM : 0);
-		if (!has_failed)
-			break;
-	}
-	print_message("page of the host: %ld allocations\n", n);
-	assert_true(n > 5);
-	host_stats__put(hs);
-}
-
 static void allocation_failures_are_clean_about_the_host(void **state)
 {
+	struct host_stats *hs = fix_host_small();
+	long live = nr_live, n;
+	int page, err;
+
 	(void)state;
-	sweep_host(fix_host_small(), METRICS_TEXT);
-	sweep_host(fix_host_small(), METRICS_OPENMETRICS);
+	for (page = 0; host_to_memory(hs, page) != -ERANGE; page++) {
+		for (n = 0;; n++) {
+			fail_at = n;
+			has_failed = false;
+			err = host_to_memory(hs, page);
+			fail_at = -1;
+			assert_int_equal(nr_live, live);
+			assert_int_equal(err, has_failed ? -ENOMEM : 0);
+			if (!has_failed)
+				break;
+		}
+		print_message("page %d about the host: %ld allocations\n", page, n);
+		assert_true(n > 5);
+	}
+	assert_int_equal(page, 4);
+	host_stats__put(hs);
 }
 
 int main(void)

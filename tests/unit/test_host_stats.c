@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,34 @@ static void reads_until_the_last_put(void **state)
 	assert_string_equal(reader->vms[0].name, "web0");
 	host_stats__put(reader);
 	host_stats__put(NULL);
+}
+
+static void *get_and_put(void *arg)
+{
+	int i;
+
+	for (i = 0; i < 200000; i++)
+		host_stats__put(host_stats__get(arg));
+	host_stats__put(arg);
+	return NULL;
+}
+
+/* A lost count would free it early or never: all threads but this one are through, so one is left. */
+static void counts_references_of_many_threads(void **state)
+{
+	struct host_stats *hs = NULL;
+	pthread_t threads[4];
+	size_t i;
+
+	(void)state;
+	assert_int_equal(host_stats__new(&hs), 0);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, get_and_put, host_stats__get(hs)), 0);
+	for (i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(hs->refs, 1);
+	host_stats__put(hs);
 }
 
 /* Strings do not move when others are added, whatever their sizes. */
@@ -90,6 +119,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_until_the_last_put),
+		cmocka_unit_test(counts_references_of_many_threads),
 		cmocka_unit_test(keeps_strings_where_they_are),
 		cmocka_unit_test(knows_what_this_process_uses),
 	};

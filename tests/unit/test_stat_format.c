@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <ctype.h>
 #include <inttypes.h>
 #include <locale.h>
 
+#include "check_json.h"
 #include "export_fixture.h"
 #include "exit_filter.h"
 #include "stat_fixture.h"
@@ -213,75 +213,7 @@ static void formats_are_found_by_name(void **state)
 	assert_null(stat_format__by_name(""));
 }
 
-/* --- JSON: a validator of the grammar, no more --- */
-
-static const char *skip_value(const char *p);
-
-static const char *skip_space(const char *p)
-{
-	while (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r')
-		p++;
-	return p;
-}
-
-static const char *skip_string(const char *p)
-{
-	assert_int_equal(*p, '"');
-	for (p++; *p != '"'; p++) {
-		assert_true((unsigned char)*p >= 0x20);
-		if (*p == '\\') {
-			p++;
-			assert_non_null(strchr("\"\\/bfnrtu", *p));
-			assert_int_not_equal(*p, '\0');
-		}
-	}
-	return p + 1;
-}
-
-static const char *skip_list(const char *p, char end, bool has_keys)
-{
-	p = skip_space(p + 1);
-	if (*p == end)
-		return p + 1;
-	for (;;) {
-		p = skip_space(p);
-		if (has_keys) {
-			p = skip_space(skip_string(p));
-			assert_int_equal(*p++, ':');
-		}
-		p = skip_space(skip_value(p));
-		if (*p == end)
-			return p + 1;
-		assert_int_equal(*p++, ',');
-	}
-}
-
-static const char *skip_value(const char *p)
-{
-	static const char *const words[] = { "true", "false", "null" };
-	size_t i;
-
-	p = skip_space(p);
-	if (*p == '{')
-		return skip_list(p, '}', true);
-	if (*p == '[')
-		return skip_list(p, ']', false);
-	if (*p == '"')
-		return skip_string(p);
-	for (i = 0; i < ARRAY_SIZE(words); i++)
-		if (!strncmp(p, words[i], strlen(words[i])))
-			return p + strlen(words[i]);
-	assert_true(isdigit((unsigned char)*p));
-	assert_false(*p == '0' && isdigit((unsigned char)p[1]));
-	while (isdigit((unsigned char)*p))
-		p++;
-	return p;
-}
-
-static void assert_json(const char *text)
-{
-	assert_string_equal(skip_space(skip_value(text)), "");
-}
+/* --- JSON --- */
 
 static void json_is_valid_and_complete(void **state)
 {
