@@ -171,7 +171,7 @@ static int parse_request_line(struct http_head *head, char *line, const struct h
 		head->is_http10 = true;
 	else if (!strncmp(version, "HTTP/", 5) && isdigit((unsigned char)version[5]) && version[6] == '.' &&
 		 isdigit((unsigned char)version[7]) && !version[8] && version[5] != '1')
-		return refuse(refused, 505, HTTP_REFUSED_MALFORMED, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+		return refuse(refused, 505, HTTP_REFUSED_MALFORMED, "only versions 1.0 and 1.1 are spoken here");
 	else if (strcmp(version, "HTTP/1.1"))
 		return malformed(refused, "the request line has no HTTP version");
 
@@ -248,6 +248,10 @@ static int check_fields(struct http_head *head, struct http_refused *refused)
 	bool has_length = false, has_auth = false;
 	size_t i;
 
+	/* First: beside it a Content-Length says nothing. */
+	if (http_head__field(head, "Transfer-Encoding"))
+		return refuse(refused, 400, HTTP_REFUSED_BODY, "a request here has no body, so no coding of it");
+
 	for (i = 0; i < head->nr_fields; i++) {
 		const char *name = head->fields[i].key;
 		char *value = head->fields[i].value;
@@ -258,8 +262,6 @@ static int check_fields(struct http_head *head, struct http_refused *refused)
 			if (!is_host(value))
 				return malformed(refused, "Host is not a host name");
 			head->host = value;
-		} else if (!strcasecmp(name, "Transfer-Encoding")) {
-			return refuse(refused, 400, HTTP_REFUSED_BODY, "a request here has no body, so no coding of it");
 		} else if (!strcasecmp(name, "Content-Length")) {
 			if (has_length)
 				return malformed(refused, "Content-Length is there twice");
