@@ -244,7 +244,14 @@ guests: $(GUEST_OUT)/ukvmm $(GUESTS)
 # --- bench ---
 # Prints figures beside their budgets; never fails on time. Takes about four minutes.
 
-bench: $(O)/ukprof guests
+$(O)/bench/%.o: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(call compile,$(http_INC))
+
+$(O)/bench/%: $(O)/bench/%.o $(LIB)
+	$(call say,LD)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+bench: $(O)/ukprof $(O)/bench/http_server guests
 	B=$(O) tests/bench/run
 
 .PHONY: bench
