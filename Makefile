@@ -242,7 +242,7 @@ guests: $(GUEST_OUT)/ukvmm $(GUESTS)
 # --- end of test guests ---
 
 # --- bench ---
-# Prints figures beside their budgets; never fails on time. Takes about four minutes.
+# Prints figures beside their budgets; never fails on time. Takes about eight minutes.
 
 $(O)/bench/%.o: tests/bench/%.c
 	@mkdir -p $(@D)

@@ -5,9 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 #include <zlib.h>
 
 #include "http_server.h"
@@ -1134,6 +1136,76 @@ static void listens_where_it_is_told(void **state)
 	assert_int_equal(http_server__new(&srv, &opts, routes, 1, NULL), -ENOENT);
 }
 
+static void answers_over_ipv6(void **state)
+{
+	static const char *const address[] = { "[::1]:0" };
+	struct http_opts opts = { .listen = address, .nr_listen = 1 };
+	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	char *text;
+	int fd;
+
+	(void)state;
+	assert_int_equal(http_server__new(&server, &opts, routes, sizeof(routes) / sizeof(routes[0]), &server), 0);
+	assert_int_equal(http_server__start(server), 0);
+	to.sin6_port = htons(http_server__port(server, 0));
+	fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_return_code(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	client_send(fd, "GET /echo HTTP/1.1\r\nHost: [::1]\r\n\r\n", strlen("GET /echo HTTP/1.1\r\nHost: [::1]\r\n\r\n"));
+	text = client_read(fd, NULL);
+	assert_non_null(strstr(text, "client=[::1]:"));
+	free(text);
+	close(fd);
+}
+
+/* In a child, for systemd's sockets have fixed numbers. It ends with the number of what went wrong. */
+static int be_activated(int listener)
+{
+	struct http_opts opts = { .systemd_socket = true };
+	struct http_server *srv;
+	char pid[20];
+
+	if (dup2(listener, 3) != 3)
+		return 1;
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	if (http_server__new(&srv, &opts, routes, sizeof(routes) / sizeof(routes[0]), &server))
+		return 2;
+	if (http_server__nr_listeners(srv) != 1 || !http_server__port(srv, 0) || getenv("LISTEN_FDS"))
+		return 3;
+	if (http_server__start(srv))
+		return 4;
+	port = http_server__port(srv, 0);
+	answers("GET / HTTP/1.1\r\n" HOST "\r\n", 200, "hello");
+	http_server__free(srv);
+
+	/* Not a socket. */
+	if (dup2(open("/dev/null", O_RDWR), 3) != 3)
+		return 5;
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	return http_server__new(&srv, &opts, routes, 1, NULL) == -EINVAL ? 0 : 6;
+}
+
+static void takes_sockets_from_systemd(void **state)
+{
+	struct sockaddr_in me = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), status;
+	pid_t child;
+
+	(void)state;
+	assert_return_code(bind(fd, (struct sockaddr *)&me, sizeof(me)), 0);
+	assert_return_code(listen(fd, 8), 0);
+	fflush(NULL);
+	child = fork();
+	assert_true(child >= 0);
+	if (!child)
+		_exit(be_activated(fd));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	close(fd);
+}
+
 static void tells_that_a_port_is_taken(void **state)
 {
 	const char *address[1];
@@ -1216,7 +1288,9 @@ int main(void)
 		FILES(tls_client_may_leave),
 		FILES(asks_for_a_password),
 		FILES(survives_a_password_guesser),
+		OWN(answers_over_ipv6),
 		cmocka_unit_test(listens_where_it_is_told),
+		cmocka_unit_test(takes_sockets_from_systemd),
 		PLAIN(tells_that_a_port_is_taken),
 	};
 
