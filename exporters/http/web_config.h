@@ -42,7 +42,10 @@ struct web_config_pair {
  * Return: 0; -EINVAL if the file or a certificate is not valid; a negative errno if it cannot be read.
  */
 int web_config__load(struct web_config **out, const char *path);
-void web_config__free(struct web_config *cfg); /* accepts NULL */
+
+/** web_config__ref() - one more owner. web_config__free() gives one up and accepts NULL. Threads: any. */
+struct web_config *web_config__ref(struct web_config *cfg);
+void web_config__free(struct web_config *cfg);
 
 /**
  * web_config__is_stale() - has the file, or one that it names, changed since it was loaded?
