@@ -19,7 +19,7 @@ WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 HARDEN  := -fstack-protector-strong -fPIE $(if $(filter 1,$(DEBUG) $(SAN)),,-D_FORTIFY_SOURCE=2)
 SANFLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 LDFLAGS ?= -pie -Wl,-z,relro,-z,now
-LDLIBS  := -lbpf -ldw -lelf -lz
+LDLIBS  := -lbpf -ldw -lelf -lmicrohttpd -lgnutls -lyaml -lcrypt -lz -pthread
 
 # --- folders: sources, and what each may include (docs: STYLE of the tree, "boundaries") ---
 # A folder sees the headers of its own include path and no others, so a wrong include does not compile.
@@ -33,10 +33,12 @@ symbolizer_INC  := -Isymbolizer -Iuser/base
 exporters_SRCS  := $(wildcard exporters/*.c)
 exporters_ASM   := $(wildcard exporters/*.S)
 exporters_INC   := -Iexporters -Iuser/base -Iuser/snapshot -Isymbolizer
+http_SRCS       := $(wildcard exporters/http/*.c)
+http_INC        := -Iexporters/http -Iuser/base
 user_SRCS       := $(wildcard user/*.c)
-user_INC        := -Iuser -Iuser/base -Iuser/snapshot -Isymbolizer -Iexporters -Ibpf -I$(O)
+user_INC        := -Iuser -Iuser/base -Iuser/snapshot -Isymbolizer -Iexporters -Iexporters/http -Ibpf -I$(O)
 
-LIB_OBJS := $(patsubst %.c,$(O)/%.o,$(base_SRCS) $(snapshot_SRCS) $(symbolizer_SRCS) $(exporters_SRCS) \
+LIB_OBJS := $(patsubst %.c,$(O)/%.o,$(base_SRCS) $(snapshot_SRCS) $(symbolizer_SRCS) $(exporters_SRCS) $(http_SRCS) \
 	      $(filter-out user/main.c,$(user_SRCS))) $(patsubst %.S,$(O)/%.o,$(exporters_ASM))
 LIB      := $(O)/libukprof.a
 
@@ -62,6 +64,10 @@ $(O)/symbolizer/%.o: symbolizer/%.c
 $(O)/exporters/%.o: exporters/%.c
 	@mkdir -p $(@D)
 	$(call compile,$(exporters_INC))
+
+$(O)/exporters/http/%.o: exporters/http/%.c
+	@mkdir -p $(@D)
+	$(call compile,$(http_INC))
 
 # Embedded files (.incbin); the file that is embedded is a prerequisite named by the .S rule's folder.
 $(O)/exporters/%.o: exporters/%.S $(wildcard exporters/web/*)
@@ -91,7 +97,7 @@ $(O)/ukprof.skel.h: $(O)/ukprof.bpf.o
 # --- unit tests: tests/unit/test_NAME.c is one cmocka program, linked with the library ---
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
-UNIT_INC   := $(exporters_INC) -Iuser -Ibpf -Itests/unit -I$(O)
+UNIT_INC   := $(exporters_INC) -Iexporters/http -Iuser -Ibpf -Itests/unit -I$(O)
 
 $(O)/unit/%.o: tests/unit/%.c
 	@mkdir -p $(@D)
@@ -114,7 +120,7 @@ $(O)/exporters/html.o: $(O)/exporters/web_hash.h
 $(O)/exporters/html.o: exporters_INC += -I$(O)/exporters
 
 # Tests that compare with tests/golden/; they run in the top folder.
-EXPORT_GOLDENS := $(addprefix $(O)/unit/test_,folded pprof svg html)
+EXPORT_GOLDENS := $(addprefix $(O)/unit/test_,folded pprof svg html metrics)
 
 golden-update: $(EXPORT_GOLDENS)
 	$(foreach t,$(EXPORT_GOLDENS),GOLDEN_UPDATE=1 $(t) >/dev/null &&) git status --short tests/golden
@@ -153,6 +159,7 @@ base_HDRS       := $(wildcard user/base/*.h)
 snapshot_HDRS   := $(wildcard user/snapshot/*.h)
 symbolizer_HDRS := $(wildcard symbolizer/*.h)
 exporters_HDRS  := $(wildcard exporters/*.h)
+http_HDRS       := $(wildcard exporters/http/*.h)
 user_HDRS       := $(wildcard user/*.h)
 bpf_HDRS        := bpf/ukprof_abi.h
 bpf_INC         := -include linux/types.h
@@ -160,7 +167,7 @@ bpf_INC         := -include linux/types.h
 check_header = $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -Werror -fsyntax-only $(2) -include $(1) -x c /dev/null
 
 check-headers: $(O)/ukprof.skel.h
-	@$(foreach f,base snapshot symbolizer exporters user bpf,$(foreach h,$($(f)_HDRS), \
+	@$(foreach f,base snapshot symbolizer exporters http user bpf,$(foreach h,$($(f)_HDRS), \
 		$(call check_header,$(h),$($(f)_INC)) &&)) echo "ok headers"
 
 check: check-headers $(UNIT_TESTS)

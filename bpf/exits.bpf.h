@@ -79,42 +79,11 @@ static __always_inline __u32 vendor_reason(struct kvm_vcpu *vcpu, __u32 isa)
 	return ~0u;
 }
 
-static __always_inline void add_to_row(const struct ukp_vcpu *known, const struct ukp_exit_now *now, __u64 ns,
-				       bool timed)
+/* Position of the highest bit, by halves; below UKP_EXIT_BUCKETS. */
+static __always_inline __u64 duration_bucket(__u64 ns)
 {
-	struct ukp_exit_row_key key = {
-		.vm = known->vm,
-		.vcpu = known->vcpu_id,
-		.isa = now->isa,
-		.reason = now->reason,
-	};
-	struct ukp_exit_row *row, *none;
 	__u64 bucket = 0;
-	__u32 zero = 0;
 
-	row = bpf_map_lookup_elem(&exit_rows, &key);
-	if (!row) {
-		none = bpf_map_lookup_elem(&exit_zero, &zero);
-		if (!none || bpf_map_update_elem(&exit_rows, &key, none, BPF_NOEXIST) ||
-		    !(row = bpf_map_lookup_elem(&exit_rows, &key))) {
-			count(UKP_CTR_EXIT_ROWS_FULL);
-			return;
-		}
-	}
-	row->count++;
-	if (!timed)
-		return;
-	row->nr_timed++;
-	row->total_ns += ns;
-	if (row->nr_timed == 1 || ns < row->min_ns)
-		row->min_ns = ns;
-	if (ns > row->max_ns)
-		row->max_ns = ns;
-	if (now->to_user) {
-		row->nr_user++;
-		row->user_ns += ns;
-	}
-	/* Position of the highest bit, by halves. */
 	bucket |= (ns >> 32 ? 32 : 0);
 	ns >>= bucket;
 	if (ns >> 16) {
@@ -138,6 +107,44 @@ static __always_inline void add_to_row(const struct ukp_vcpu *known, const struc
 	asm volatile("" : "+r"(bucket));
 	if (bucket >= UKP_EXIT_BUCKETS)
 		bucket = UKP_EXIT_BUCKETS - 1;
+	return bucket;
+}
+
+static __always_inline void add_to_row(const struct ukp_vcpu *known, const struct ukp_exit_now *now, __u64 ns,
+				       bool timed, __u64 bucket)
+{
+	struct ukp_exit_row_key key = {
+		.vm = known->vm,
+		.vcpu = known->vcpu_id,
+		.isa = now->isa,
+		.reason = now->reason,
+	};
+	struct ukp_exit_row *row, *none;
+	__u32 zero = 0;
+
+	row = bpf_map_lookup_elem(&exit_rows, &key);
+	if (!row) {
+		none = bpf_map_lookup_elem(&exit_zero, &zero);
+		if (!none || bpf_map_update_elem(&exit_rows, &key, none, BPF_NOEXIST) ||
+		    !(row = bpf_map_lookup_elem(&exit_rows, &key))) {
+			count(UKP_CTR_EXIT_ROWS_FULL);
+			return;
+		}
+	}
+	row->count++;
+	row->guest_ns += now->guest_ns;
+	if (!timed)
+		return;
+	row->nr_timed++;
+	row->total_ns += ns;
+	if (row->nr_timed == 1 || ns < row->min_ns)
+		row->min_ns = ns;
+	if (ns > row->max_ns)
+		row->max_ns = ns;
+	if (now->to_user) {
+		row->nr_user++;
+		row->user_ns += ns;
+	}
 	row->buckets[bucket]++;
 }
 
@@ -172,15 +179,115 @@ static __always_inline void add_to_site(const struct ukp_vcpu *known, const stru
 	}
 }
 
-/* The exit under way is over, or was overtaken by another (@timed false). */
-static __always_inline void finish_exit(struct ukp_vcpu *known, __u64 ts_ns, bool timed)
-{
-	__u64 ns = ts_ns - known->now.ts_ns;
+#define VMX_EXIT_HLT	12
+#define VMX_EXIT_MWAIT	36
+#define SVM_EXIT_HLT	0x78
+#define SVM_EXIT_MWAIT	0x8b
+#define SVM_EXIT_MWAITC 0x8c
 
-	add_to_row(known, &known->now, ns, timed);
+/* The guest waits: what passes then is nobody's cost. */
+static __always_inline bool is_idle(const struct ukp_exit_now *now)
+{
+	if (now->isa == UKP_ISA_VMX)
+		return now->reason == VMX_EXIT_HLT || now->reason == VMX_EXIT_MWAIT;
+	return now->reason == SVM_EXIT_HLT || now->reason == SVM_EXIT_MWAIT || now->reason == SVM_EXIT_MWAITC;
+}
+
+/* Adapt the chance to the rate of exits: by what was before, never by the exit at hand, or sums were biased. */
+static __always_inline void adapt_pick(struct ukp_exit_pick *pick, __u64 ts_ns, __u32 wanted)
+{
+	__u32 shift;
+
+	if (ts_ns - pick->window_ns >= UKP_PICK_WINDOW_NS) {
+		/* Down one step a window, for rates that swing. */
+		shift = pick->shift & 31;
+		if (shift && pick->nr < (wanted << shift) / 2)
+			pick->shift = shift - 1;
+		pick->window_ns = ts_ns;
+		pick->nr = 0;
+	}
+	shift = pick->shift & 31;
+	if (pick->nr++ >= 2 * (wanted << shift) && shift < UKP_PICK_MAX_SHIFT)
+		pick->shift = shift + 1;
+}
+
+/*
+ * Is the exit at hand to be picked, and with what chance, 1 in 2^*@shift? By count or by time, whichever
+ * is likelier: then both the count and the time of all exits can be estimated from the same ones.
+ */
+static __always_inline bool is_picked(struct ukp_vcpu *known, __u64 ts_ns, __u64 bucket, const struct ukp_settings *set,
+				      __u32 *shift)
+{
+	__u32 by_count, by_time;
+
+	if (set->exit_shift == UKP_EXIT_SHIFT_AUTO) {
+		by_count = known->pick.shift & 31;
+		adapt_pick(&known->pick, ts_ns, set->exit_stacks);
+	} else {
+		by_count = set->exit_shift & 31;
+	}
+	by_time = set->exit_time_log2 > bucket ? set->exit_time_log2 - bucket : 0;
+	*shift = by_time < by_count && !is_idle(&known->now) ? by_time & 31 : by_count;
+	return !(bpf_get_prandom_u32() & ((1u << *shift) - 1));
+}
+
+/* Hand the guest's stack at the exit to user space. Interrupts are off, so the scratch is ours. */
+static __always_inline void send_exit_stack(const struct ukp_vcpu *known, __u64 ts_ns, __u64 ns, __u32 shift)
+{
+	__u32 which = UKP_SCRATCH_EXIT, nr;
+	struct ukp_exit_sample *rec;
+	struct ukp_scratch *sc;
+	struct ukp_walk *w;
+	struct ukp_vm *vm;
+
+	count(UKP_CTR_EXIT_STACKS);
+	vm = bpf_map_lookup_elem(&vms, &known->vm);
+	sc = bpf_map_lookup_elem(&scratch, &which);
+	if (!vm || !sc) {
+		count(UKP_CTR_EXIT_STACKS_DROPPED);
+		return;
+	}
+	w = &sc->walk;
+	w->nr_frames = 0;
+	w->stop = UKP_STOP_STALERIP;
+	if (known->now.has_rip) {
+		w->which = UKP_SCRATCH_EXIT;
+		walk_guest(w, vm, known, known->now.rip);
+	}
+	nr = w->nr_frames & UKP_MAX_FRAMES;
+	rec = (struct ukp_exit_sample *)(w->head + UKP_WALK_HEAD - sizeof(*rec));
+	*rec = (struct ukp_exit_sample){
+		.hdr = {
+			.kind = UKP_REC_EXIT,
+			.len = sizeof(*rec) + nr * sizeof(__u64),
+			.ts_ns = ts_ns,
+			.vm = known->vm,
+			.vcpu = known->vcpu_id,
+		},
+		.count = 1ull << shift,
+		.ns = ns << shift,
+		.value = known->now.value,
+		.reason = known->now.reason,
+		.isa = known->now.isa,
+		.detail = known->now.detail,
+		.to_user = known->now.to_user,
+		.stop = w->stop,
+		.nr_frames = nr,
+	};
+	count(output(rec, sizeof(*rec) + nr * sizeof(__u64)) ? UKP_CTR_EXIT_STACKS_DROPPED :
+								 UKP_CTR_EXIT_STACKS_STORED);
+}
+
+/* The exit under way is over, or was overtaken by another (@timed false). */
+static __always_inline __u64 finish_exit(struct ukp_vcpu *known, __u64 ts_ns, bool timed)
+{
+	__u64 ns = ts_ns - known->now.ts_ns, bucket = duration_bucket(ns);
+
+	add_to_row(known, &known->now, ns, timed, bucket);
 	add_to_site(known, &known->now, ns, timed);
 	count(timed ? UKP_CTR_EXITS_TIMED : UKP_CTR_EXITS_UNTIMED);
 	known->now.ts_ns = 0;
+	return bucket;
 }
 
 static __always_inline void begin_exit(struct ukp_vcpu *known, __u32 isa, __u32 reason)
@@ -199,6 +306,8 @@ static __always_inline void begin_exit(struct ukp_vcpu *known, __u32 isa, __u32 
 	now->reason = reason;
 	now->has_rip = has_rip(vcpu);
 	now->rip = now->has_rip ? read_rip(vcpu) : 0;
+	now->guest_ns = now->entry_ns ? ts_ns - now->entry_ns : 0;
+	now->entry_ns = 0;
 	now->ts_ns = ts_ns;
 }
 
@@ -234,13 +343,23 @@ SEC("raw_tp/kvm_entry")
 int ukp_on_entry(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct ukp_vcpu *known = watched_vcpu();
+	struct ukp_settings *set;
+	__u64 ts_ns, ns, bucket;
+	__u32 zero = 0, shift;
 
 	if (!known || ctx->args[0] != known->vcpu)
 		return 0;
-	if (known->now.ts_ns)
-		finish_exit(known, bpf_ktime_get_ns(), true);
-	else
+	ts_ns = bpf_ktime_get_ns();
+	if (known->now.ts_ns) {
+		ns = ts_ns - known->now.ts_ns;
+		bucket = finish_exit(known, ts_ns, true);
+		set = bpf_map_lookup_elem(&settings, &zero);
+		if (set && set->exit_stacks && is_picked(known, ts_ns, bucket, set, &shift))
+			send_exit_stack(known, ts_ns, ns, shift);
+	} else {
 		count(UKP_CTR_ENTRIES_ALONE);
+	}
+	known->now.entry_ns = ts_ns;
 	return 0;
 }
 

@@ -28,6 +28,8 @@
 
 #define UKP_WINDOW 256 /* bytes of stack read at once; a power of two; about five frames of -O2 code */
 
+#define UKP_WALK_HEAD sizeof(struct ukp_exit_sample) /* the largest header that frames follow */
+
 /* What one walk needs, and what it remembers. */
 struct ukp_walk {
 	/* set by the caller */
@@ -39,7 +41,9 @@ struct ukp_walk {
 	__u64 efer;
 	__u64 linear_offset; /* multiple of 4096; used if has_linear and the page tables lead nowhere */
 	__u32 has_linear;
+	__u32 which; /* the includer's: tells its walks apart in ukp_translate() */
 	__u32 nr_slots;
+	__u32 reserved;
 	struct ukp_slot slots[UKP_MAX_SLOTS];
 	/* set by ukp_walk_translate(): the page translated last; most frames of a stack share it */
 	__u64 page_gva;
@@ -52,8 +56,8 @@ struct ukp_walk {
 	/* set by ukp_walk_stack() */
 	__u32 nr_frames;
 	__u32 stop; /* enum ukp_stop */
-	/* the caller's record header stands right before the frames, so both leave in one piece */
-	__u8 head[sizeof(struct ukp_sample)] __attribute__((aligned(8)));
+	/* the caller's record header ends right before the frames, so both leave in one piece */
+	__u8 head[UKP_WALK_HEAD] __attribute__((aligned(8)));
 	__u64 frames[UKP_MAX_FRAMES + 1];
 };
 

@@ -59,15 +59,21 @@ struct {
 	__type(value, __u32);
 } text_wanted SEC(".maps");
 
-/* Working memory of the sampling program: too large for its stack. One per processor. */
+/*
+ * Working memory of the programs that walk stacks: too large for theirs. One per processor and program,
+ * for the sampling interrupt may come while the other one walks.
+ */
 struct ukp_scratch {
 	struct ukp_walk walk;
 	struct ukp_text text;
 };
 
+#define UKP_SCRATCH_SAMPLE 0
+#define UKP_SCRATCH_EXIT   1
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2);
 	__type(key, __u32);
 	__type(value, struct ukp_scratch);
 } scratch SEC(".maps");
@@ -128,6 +134,15 @@ struct {
 	__type(key, struct ukp_virq_key);
 	__type(value, __u64);
 } virqs SEC(".maps");
+
+/* Written by user space at any time, read by the exit programs: changes need no new program. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ukp_settings);
+} settings SEC(".maps");
 
 /* A row and a site of zeros, to begin new ones with: too large for the stack. */
 struct {

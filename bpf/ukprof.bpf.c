@@ -28,23 +28,6 @@ static __always_inline int ukp_translate(struct ukp_walk *w, __u64 gva);
 #include "guest_regs.bpf.h"
 #include "find.bpf.h"
 
-/* The walk's only deep part, verified once: a global function that finds its state in the scratch. */
-__noinline int ukp_translate_scratch(__u64 gva)
-{
-	struct ukp_scratch *sc;
-	__u32 zero = 0;
-
-	sc = bpf_map_lookup_elem(&scratch, &zero);
-	if (!sc)
-		return UKP_STOP_UNMAPPED;
-	return ukp_walk_translate(&sc->walk, gva);
-}
-
-static __always_inline int ukp_translate(struct ukp_walk *w, __u64 gva)
-{
-	return ukp_translate_scratch(gva);
-}
-
 static __always_inline void count(enum ukp_counter which)
 {
 	struct ukp_counters *row;
@@ -55,8 +38,6 @@ static __always_inline void count(enum ukp_counter which)
 		__sync_fetch_and_add(&row->v[which], 1);
 }
 
-#include "exits.bpf.h"
-
 static __always_inline int output(void *rec, __u64 len)
 {
 	__u64 flags = BPF_RB_NO_WAKEUP;
@@ -66,41 +47,14 @@ static __always_inline int output(void *rec, __u64 len)
 	return bpf_ringbuf_output(&ring, rec, len, flags);
 }
 
+#include "guest_stack.bpf.h"
+#include "exits.bpf.h"
+
 static __always_inline __u8 sample_place(struct bpf_perf_event_data *ctx, struct kvm_vcpu *vcpu)
 {
 	if ((ctx->regs.cs & 3) == 3)
 		return UKP_PLACE_VMM;
 	return interrupted_guest(vcpu) ? UKP_PLACE_GUEST : UKP_PLACE_KVM;
-}
-
-static __always_inline void load_walk(struct ukp_walk *w, const struct ukp_vm *vm, struct kvm_vcpu *vcpu)
-{
-	w->rip = read_rip(vcpu);
-	w->rbp = BPF_CORE_READ(vcpu, arch.regs[UKP_REG_RBP]);
-	w->cr0 = BPF_CORE_READ(vcpu, arch.cr0);
-	w->cr3 = BPF_CORE_READ(vcpu, arch.cr3);
-	w->cr4 = BPF_CORE_READ(vcpu, arch.cr4);
-	w->efer = BPF_CORE_READ(vcpu, arch.efer);
-	w->linear_offset = vm->linear_offset;
-	w->has_linear = vm->flags & UKP_VM_LINEAR;
-	w->nr_slots = vm->nr_slots;
-	__builtin_memcpy(w->slots, vm->slots, sizeof(w->slots));
-}
-
-static __always_inline bool same_generation(const struct ukp_vm *vm, const struct ukp_vcpu *known)
-{
-	struct kvm *kvm = (void *)known->kvm;
-	struct kvm_memslots *memslots = BPF_CORE_READ(kvm, memslots[0]);
-
-	return BPF_CORE_READ(memslots, generation) == vm->generation;
-}
-
-/* Only a vCPU that belongs to this very thread is looked into: it can't go away under its own thread. */
-static __always_inline bool runs_here(struct kvm_vcpu *vcpu, __u32 tid)
-{
-	struct pid *pid = BPF_CORE_READ(vcpu, pid);
-
-	return pid && BPF_CORE_READ(pid, numbers[0].nr) == (int)tid;
 }
 
 /* Show user space the code around RIP, if it asked. */
@@ -115,7 +69,7 @@ static __always_inline void probe_text(struct ukp_scratch *sc, const struct ukp_
 	__sync_fetch_and_add(wanted, -1);
 
 	gva = sc->walk.rip & ~(UKP_TEXT_LEN - 1ULL);
-	if (ukp_translate_scratch(gva) != UKP_STOP_ROOT ||
+	if (ukp_translate_in(UKP_SCRATCH_SAMPLE, gva) != UKP_STOP_ROOT ||
 	    bpf_probe_read_user(sc->text.bytes, UKP_TEXT_LEN,
 				(void *)(sc->walk.page_hva + (gva & 0xfff)))) {
 		count(UKP_CTR_TEXT_FAILED);
@@ -132,7 +86,7 @@ static __always_inline void probe_text(struct ukp_scratch *sc, const struct ukp_
 SEC("perf_event")
 int ukp_on_sample(struct bpf_perf_event_data *ctx)
 {
-	__u32 tid = (__u32)bpf_get_current_pid_tgid(), zero = 0, nr;
+	__u32 tid = (__u32)bpf_get_current_pid_tgid(), which = UKP_SCRATCH_SAMPLE, nr;
 	struct ukp_scratch *sc;
 	struct ukp_sample *sample;
 	struct ukp_vcpu *known;
@@ -147,7 +101,7 @@ int ukp_on_sample(struct bpf_perf_event_data *ctx)
 		count(UKP_CTR_DROP_NO_VCPU);
 		return 0;
 	}
-	sc = bpf_map_lookup_elem(&scratch, &zero);
+	sc = bpf_map_lookup_elem(&scratch, &which);
 	if (!sc) {
 		count(UKP_CTR_DROP_NO_SCRATCH);
 		return 0;
@@ -160,17 +114,13 @@ int ukp_on_sample(struct bpf_perf_event_data *ctx)
 		w->stop = UKP_STOP_MOVED;
 	} else if (!has_rip(vcpu)) {
 		w->stop = UKP_STOP_STALERIP;
-	} else if (!same_generation(vm, known)) {
-		w->frames[0] = read_rip(vcpu);
-		w->nr_frames = BPF_CORE_READ(vcpu, arch.cr0) & UKP_CR0_PE ? 1 : 0;
-		w->stop = UKP_STOP_STALESLOTS;
 	} else {
-		load_walk(w, vm, vcpu);
-		ukp_walk_stack(w);
+		w->which = UKP_SCRATCH_SAMPLE;
+		walk_guest(w, vm, known, read_rip(vcpu));
 	}
 
 	nr = w->nr_frames & UKP_MAX_FRAMES;
-	sample = (struct ukp_sample *)w->head;
+	sample = (struct ukp_sample *)(w->head + UKP_WALK_HEAD - sizeof(*sample));
 	*sample = (struct ukp_sample){
 		.hdr = {
 			.kind = UKP_REC_SAMPLE,

@@ -66,7 +66,10 @@ enum ukp_stop {
 	X(ENTRIES_ALONE, "entries_alone", "VM entries whose exit was before the start")           \
 	X(EXIT_ROWS_FULL, "exit_rows_full", "VM exits not counted by reason: table full")         \
 	X(EXIT_SITES_FULL, "exit_sites_full", "VM exits not counted by guest code: table full")   \
-	X(VIRQS_FULL, "virqs_full", "Interrupts not counted by vector: table full")
+	X(VIRQS_FULL, "virqs_full", "Interrupts not counted by vector: table full")               \
+	X(EXIT_STACKS, "exit_stacks", "VM exits picked for their guest stack")                    \
+	X(EXIT_STACKS_STORED, "exit_stacks_stored", "Guest stacks of VM exits handed to user space") \
+	X(EXIT_STACKS_DROPPED, "exit_stacks_dropped", "Guest stacks of VM exits dropped: ring full, or the VM had gone")
 
 enum ukp_counter {
 #define X(name, label, help) UKP_CTR_##name,
@@ -85,6 +88,7 @@ struct ukp_counters {
 enum ukp_rec_kind {
 	UKP_REC_SAMPLE = 1,
 	UKP_REC_TEXT = 2,
+	UKP_REC_EXIT = 3,
 };
 
 struct ukp_rec_hdr {
@@ -115,6 +119,26 @@ struct ukp_text {
 	__u8 bytes[UKP_TEXT_LEN];
 };
 
+/*
+ * A VM exit that was picked for its guest stack, and what it stands for: exits are picked with a chance
+ * of 1 in @count, chosen before the exit is looked at, so sums over @count and @ns are unbiased.
+ */
+struct ukp_exit_sample {
+	struct ukp_rec_hdr hdr;
+	__u64 count;	 /* exits: a power of two */
+	__u64 ns;	 /* time from exit to entry, times @count */
+	__u64 value;	 /* of detail */
+	__u32 reason;	 /* raw */
+	__u8 isa;
+	__u8 detail;	 /* enum ukp_detail */
+	__u8 to_user;	 /* KVM_RUN returned to the VMM */
+	__u8 stop;	 /* enum ukp_stop */
+	__u16 nr_frames; /* 0 to UKP_MAX_FRAMES */
+	__u16 reserved16;
+	__u32 reserved;
+	__u64 frames[];	 /* as in struct ukp_sample; frames[0] is RIP at the exit */
+};
+
 /* What an exit was for, where a tracepoint told; appended, never reused. */
 enum ukp_detail {
 	UKP_DETAIL_NONE = 0,
@@ -126,11 +150,14 @@ enum ukp_detail {
 	UKP_DETAIL_MSR_WRITE = 6,  /* MSR number */
 	UKP_DETAIL_HYPERCALL = 7,  /* hypercall number */
 	UKP_DETAIL_PAGE_FAULT = 8, /* GPA, rounded down to 2 MiB */
+	UKP_DETAIL_MAX
 };
 
 /* The exit that a vCPU is handling; only its own thread touches it. */
 struct ukp_exit_now {
 	__u64 ts_ns; /* of the exit; 0: the vCPU is in the guest, or no exit was seen yet */
+	__u64 entry_ns; /* of the entry before it; 0: not seen */
+	__u64 guest_ns; /* from that entry to the exit */
 	__u64 rip;
 	__u64 value; /* of detail */
 	__u32 reason;
@@ -140,6 +167,16 @@ struct ukp_exit_now {
 	__u8 to_user; /* KVM_RUN returned to the VMM since */
 };
 
+/* How often exits of a vCPU are picked; adapts to their rate. Only the vCPU's own thread touches it. */
+struct ukp_exit_pick {
+	__u64 window_ns; /* start of the window */
+	__u32 nr;	 /* exits in the window */
+	__u32 shift;	 /* 1 in 2^shift */
+};
+
+#define UKP_PICK_WINDOW_NS (1ull << 27) /* 134 ms */
+#define UKP_PICK_MAX_SHIFT 24
+
 /* Value of the vcpus map; key: thread id (__u32). */
 struct ukp_vcpu {
 	__u64 vcpu; /* kernel address of struct kvm_vcpu */
@@ -147,6 +184,18 @@ struct ukp_vcpu {
 	__u32 vm;   /* key of the vms map */
 	__u32 vcpu_id;
 	struct ukp_exit_now now;
+	struct ukp_exit_pick pick;
+};
+
+/* --- settings that user space may change at any time; one struct, mapped by user space --- */
+
+#define UKP_EXIT_SHIFT_AUTO 0xff
+
+struct ukp_settings {
+	__u32 exit_stacks;    /* stacks wanted per vCPU and UKP_PICK_WINDOW_NS; 0: none */
+	__u32 exit_shift;     /* pick 1 in 2^this by count, or UKP_EXIT_SHIFT_AUTO */
+	__u32 exit_time_log2; /* pick surely what lasted 2^this ns or longer; the shorter, the rarer */
+	__u32 reserved;
 };
 
 #define UKP_EXIT_BUCKETS 40 /* bucket i: 2^i to 2^(i+1) - 1 ns */
@@ -170,6 +219,7 @@ struct ukp_exit_row {
 	__u64 max_ns;
 	__u64 nr_user;
 	__u64 user_ns;
+	__u64 guest_ns; /* in the guest, from the entry before to the exit */
 	__u64 buckets[UKP_EXIT_BUCKETS];
 };
 
@@ -252,7 +302,8 @@ _Static_assert(__builtin_offsetof(struct ukp_text, bytes) == 40, "ukp_text.bytes
 _Static_assert(sizeof(struct ukp_text) == 296, "ukp_text size");
 _Static_assert(sizeof(struct ukp_slot) == 24, "ukp_slot size");
 _Static_assert(sizeof(struct ukp_found) == 80, "ukp_found size");
-_Static_assert(sizeof(struct ukp_exit_now) == 32, "ukp_exit_now size");
+_Static_assert(sizeof(struct ukp_exit_now) == 48, "ukp_exit_now size");
+_Static_assert(__builtin_offsetof(struct ukp_exit_sample, frames) == 64, "ukp_exit_sample.frames offset");
 _Static_assert(sizeof(struct ukp_exit_site_key) == 32, "ukp_exit_site_key size");
 _Static_assert((int)UKP_CTR_MAX <= UKP_CTR_ROOM, "counters fit their row");
 _Static_assert((int)UKP_STOP_MAX <= 256, "stop reasons fit their field");

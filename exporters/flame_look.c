@@ -14,7 +14,7 @@
 #include "snapshot.h"
 #include "strbuf.h"
 
-/* Even steps of lightness and hue in OKLCH; guest 18-48 degrees, KVM 74-82, VMM 296-308, VM 250. */
+/* Even steps of lightness and hue in OKLCH; guest 18-48 degrees, KVM 74-82, VMM 296-308, VM 250, exits 165. */
 const struct flame_palette flame_palettes[NR_FLAME_KINDS] = {
 	[FLAME_ALL] = { "all VMs", { "#cbd2db" }, { "#414853" } },
 	[FLAME_VM] = { "VM", { "#b0ceee" }, { "#355578" } },
@@ -36,6 +36,9 @@ const struct flame_palette flame_palettes[NR_FLAME_KINDS] = {
 			    { "#cccac6", "#d2d1cd", "#c5c4c0" },
 			    { "#494844", "#4e4d49", "#43423f" } },
 	[FLAME_MARKER] = { "remark", { "#b9b7b3" }, { "#393834" } },
+	[FLAME_EXIT] = { "VM exit",
+			 { "#7fd3b4", "#8bdcc0", "#74c9a8", "#97dcb5" },
+			 { "#1f5f4a", "#236a53", "#1b5743", "#2b6545" } },
 };
 
 size_t flame_palette__shade(enum flame_kind kind, const char *name)
@@ -207,14 +210,14 @@ static void gather_recording(struct gatherer *g)
 	snapshot__total(g->snap, NULL, &weight_ns);
 	if (weight_ns) {
 		flame__print_time(&g->text, weight_ns);
-		fact(g, "vCPU time");
+		fact(g, snapshot__info(g->snap)->measure == SNAP_MEASURE_SAMPLES ? "vCPU time" : "In exits");
 	}
 }
 
 static void gather_quality(struct gatherer *g)
 {
 	flame__print_count(&g->text, g->st->total);
-	fact(g, "Samples");
+	fact(g, flame__unit(g->snap)->title);
 	flame__print_count(&g->text, g->lost);
 	fact(g, "Lost");
 	if (!g->st->total)
@@ -224,21 +227,26 @@ static void gather_quality(struct gatherer *g)
 	fact(g, "Unresolved");
 }
 
-static bool is_loss(const struct snap_counter *c)
+static bool is_loss(const struct gatherer *g, const struct snap_counter *c)
 {
+	if (snapshot__info(g->snap)->measure != SNAP_MEASURE_SAMPLES)
+		return !strncmp(c->help, "Guest stacks of VM exits dropped", 32);
 	return !strncmp(c->help, "Samples dropped", 15) || !strncmp(c->help, "Samples lost", 12);
 }
 
 /* "100 samples = 87 guest + 8 KVM + 5 VMM: 94 with a complete stack, …; 7 more were lost". */
 static void gather_sums(struct gatherer *g)
 {
+	const struct flame_unit *unit = flame__unit(g->snap);
 	const struct flame_stats *st = g->st;
 	struct strbuf *sb = &g->text;
 
 	flame__print_count(sb, st->total);
-	strbuf__puts(sb, st->total == 1 ? " sample = " : " samples = ");
-	flame__print_count(sb, st->guest);
-	strbuf__puts(sb, " guest + ");
+	strbuf__printf(sb, " %s = ", st->total == 1 ? unit->one : unit->many);
+	if (snapshot__info(g->snap)->measure == SNAP_MEASURE_SAMPLES) {
+		flame__print_count(sb, st->guest);
+		strbuf__puts(sb, " guest + ");
+	}
 	flame__print_count(sb, st->kvm);
 	strbuf__puts(sb, " KVM + ");
 	flame__print_count(sb, st->vmm);
@@ -307,7 +315,7 @@ static void note_lost(struct gatherer *g)
 	strbuf__puts(&g->text, g->lost == 1 ? " sample was lost (" : " samples were lost (");
 	for (i = 0; i < snapshot__nr_counters(g->snap); i++) {
 		c = snapshot__counter(g->snap, i);
-		if (!is_loss(c) || !c->value)
+		if (!is_loss(g, c) || !c->value)
 			continue;
 		strbuf__printf(&g->text, "%s%s ", nr++ ? ", " : "", c->label);
 		flame__print_count(&g->text, c->value);
@@ -319,13 +327,14 @@ static void note_lost(struct gatherer *g)
 
 static void gather_notes(struct gatherer *g)
 {
+	const char *unit = flame__unit(g->snap)->many;
 	const struct flame_stats *st = g->st;
 
 	if (g->lost)
 		note_lost(g);
 	if (st->incomplete) {
 		flame__print_percent(&g->text, st->incomplete, st->total);
-		strbuf__puts(&g->text, " of samples have an incomplete stack (");
+		strbuf__printf(&g->text, " of %s have an incomplete stack (", unit);
 		print_stops(g);
 		strbuf__puts(&g->text,
 			     "). Such a stack begins at that remark instead of the guest's entry.");
@@ -333,16 +342,14 @@ static void gather_notes(struct gatherer *g)
 	}
 	if (st->no_registers) {
 		flame__print_percent(&g->text, st->no_registers, st->total);
-		strbuf__puts(
-			&g->text,
-			" of samples came without guest registers, so their place is unknown.");
+		strbuf__printf(&g->text, " of %s came without guest registers, so their place is unknown.", unit);
 		note(g);
 	}
 	if (st->unverified) {
 		flame__print_percent(&g->text, st->unverified, st->total);
-		strbuf__puts(&g->text,
-			     " of samples are named by an image that was not compared with the "
-			     "guest's memory. Names marked [unverified] may be wrong.");
+		strbuf__printf(&g->text,
+			       " of %s are named by an image that was not compared with the "
+			       "guest's memory. Names marked [unverified] may be wrong.", unit);
 		note(g);
 	}
 	/* A fifth and more: not a stray address, but an image or symbols that are missing. */
@@ -362,7 +369,7 @@ int flame_facts__init(struct flame_facts *f, const struct snapshot *snap,
 
 	*f = (struct flame_facts){ 0 };
 	for (i = 0; i < snapshot__nr_counters(snap); i++)
-		if (is_loss(snapshot__counter(snap, i)))
+		if (is_loss(&g, snapshot__counter(snap, i)))
 			g.lost += snapshot__counter(snap, i)->value;
 	gather_title(&g, opts);
 	gather_vms(&g);

@@ -118,6 +118,24 @@ static int64_t step(struct builder *b, uint32_t at, uint32_t name, enum flame_ki
 	return id;
 }
 
+const struct flame_unit *flame__unit(const struct snapshot *snap)
+{
+	static const struct flame_unit units[] = {
+		[SNAP_MEASURE_SAMPLES] = { "sample", "samples", "Samples" },
+		[SNAP_MEASURE_EXITS] = { "exit", "exits", "VM exits" },
+		[SNAP_MEASURE_EXIT_TIME] = { "\xc2\xb5s", "\xc2\xb5s", "Exit time, \xc2\xb5s" },
+	};
+
+	return &units[snapshot__info(snap)->measure];
+}
+
+uint64_t flame__value(const struct snapshot *snap, const struct snap_stack *stack)
+{
+	if (snapshot__info(snap)->measure == SNAP_MEASURE_EXIT_TIME)
+		return stack->weight_ns / 1000 + (stack->weight_ns % 1000 >= 500);
+	return stack->count;
+}
+
 static int64_t step_text(struct builder *b, uint32_t at, const char *text, enum flame_kind kind)
 {
 	int64_t name;
@@ -171,7 +189,7 @@ static int lookup(struct builder *b, uint32_t vm_index, uint64_t gva, bool is_re
 	return err;
 }
 
-static int64_t step_guest_frames(struct builder *b, int64_t at, const struct snap_stack *stack)
+static int64_t step_guest_frames(struct builder *b, int64_t at, const struct snap_stack *stack, uint64_t value)
 {
 	struct run run;
 	size_t k;
@@ -182,9 +200,9 @@ static int64_t step_guest_frames(struct builder *b, int64_t at, const struct sna
 		err = lookup(b, stack->vm, stack->frames[i], i > 0, &run);
 		if (err)
 			return err;
-		bump(&b->stats.frames, stack->count);
+		bump(&b->stats.frames, value);
 		if (b->parts[run.first].kind == FLAME_UNKNOWN)
-			bump(&b->stats.unresolved, stack->count);
+			bump(&b->stats.unresolved, value);
 		for (k = 0; k < run.nr && at >= 0; k++)
 			at = step(b, at, b->parts[run.first + k].name,
 				  b->parts[run.first + k].kind);
@@ -194,33 +212,55 @@ static int64_t step_guest_frames(struct builder *b, int64_t at, const struct sna
 	return at;
 }
 
-static void account(struct builder *b, const struct snap_stack *stack)
+/* The exit and the host's frames, or the one word that is known of them. */
+static int64_t step_host_frames(struct builder *b, int64_t at, const struct snap_stack *stack)
+{
+	static const enum flame_kind kinds[] = {
+		[SNAP_FRAME_EXIT] = FLAME_EXIT,
+		[SNAP_FRAME_KVM] = FLAME_KVM,
+		[SNAP_FRAME_VMM] = FLAME_VMM,
+	};
+	uint32_t i;
+
+	for (i = 0; i < stack->nr_host && at >= 0; i++)
+		at = step_text(b, at, stack->host[i].name, kinds[stack->host[i].kind]);
+	if (stack->nr_host || at < 0)
+		return at;
+	if (stack->place == SNAP_PLACE_KVM)
+		return step_text(b, at, FLAME_TEXT_KVM, FLAME_KVM);
+	if (stack->place == SNAP_PLACE_VMM)
+		return step_text(b, at, FLAME_TEXT_VMM, FLAME_VMM);
+	return at;
+}
+
+static void account(struct builder *b, const struct snap_stack *stack, uint64_t value)
 {
 	const struct snap_vm *vm = snapshot__vm(b->snap, stack->vm);
 	struct flame_stats *st = &b->stats;
 
-	bump(&st->total, stack->count);
+	bump(&st->total, value);
 	bump(stack->place == SNAP_PLACE_KVM   ? &st->kvm
 	     : stack->place == SNAP_PLACE_VMM ? &st->vmm
 					      : &st->guest,
-	     stack->count);
+	     value);
 	bump(!stack->nr_frames ? &st->no_registers
 	     : stack->stop     ? &st->incomplete
 			       : &st->complete,
-	     stack->count);
+	     value);
 	if (vm->syms && !vm->verified && stack->nr_frames)
-		bump(&st->unverified, stack->count);
+		bump(&st->unverified, value);
 }
 
 static int add_stack(struct builder *b, const struct snap_stack *stack)
 {
 	const struct snap_vm *vm = snapshot__vm(b->snap, stack->vm);
+	uint64_t value = flame__value(b->snap, stack);
 	char word[64];
 	int64_t at = 0;
 
-	if (!stack->count)
+	if (!value)
 		return 0;
-	account(b, stack);
+	account(b, stack, value);
 	if (snapshot__nr_vms(b->snap) != 1 || b->flags & FLAME_TREE_BY_TEXT)
 		at = step_text(b, at, vm->name, FLAME_VM);
 	if (at >= 0 && stack->stop) {
@@ -228,15 +268,13 @@ static int add_stack(struct builder *b, const struct snap_stack *stack)
 		at = step_text(b, at, word, FLAME_MARKER);
 	}
 	if (at >= 0)
-		at = stack->nr_frames ? step_guest_frames(b, at, stack)
+		at = stack->nr_frames ? step_guest_frames(b, at, stack, value)
 				      : step_text(b, at, FLAME_TEXT_NO_REGS, FLAME_MARKER);
-	if (at >= 0 && stack->place == SNAP_PLACE_KVM)
-		at = step_text(b, at, FLAME_TEXT_KVM, FLAME_KVM);
-	if (at >= 0 && stack->place == SNAP_PLACE_VMM)
-		at = step_text(b, at, FLAME_TEXT_VMM, FLAME_VMM);
+	if (at >= 0)
+		at = step_host_frames(b, at, stack);
 	if (at < 0)
 		return at;
-	bump(&b->self[at], stack->count);
+	bump(&b->self[at], value);
 	return 0;
 }
 

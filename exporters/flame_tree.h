@@ -11,6 +11,8 @@
  *   [stop word]              when the stack is incomplete: it must not look as if it began at the entry
  *   guest functions          inlined ones expanded; an address without a name as 0x…
  *   [no guest registers]     instead of them, when not even RIP was known
+ *   VM exit                  its reason, then what it was for, where the profile is of exits
+ *   host functions           where they are known; else
  *   [kvm] or [vmm]           when the sample hit the host on behalf of the vCPU
  *
  * Stacks that read the same are one path. Names are clean (name.h).
@@ -34,6 +36,7 @@ enum flame_kind {
 	FLAME_VMM = 5,     /* user code of the VMM */
 	FLAME_UNKNOWN = 6, /* guest address without a name */
 	FLAME_MARKER = 7,  /* a remark, such as why the walk ended */
+	FLAME_EXIT = 8,    /* a VM exit's reason, and what it was for */
 	NR_FLAME_KINDS
 };
 
@@ -43,9 +46,23 @@ struct flame_node {
 	uint32_t depth;  /* 0 for the root */
 	uint32_t end;    /* index of the first node behind this one's subtree */
 	enum flame_kind kind;
-	uint64_t total; /* samples in the subtree; sums stop at UINT64_MAX */
-	uint64_t self;  /* samples that end here */
+	uint64_t total; /* of the subtree, in the unit of the snapshot's measure; sums stop at UINT64_MAX */
+	uint64_t self;  /* what ends here */
 };
+
+/* What totals count: in sentences, and as a heading. */
+struct flame_unit {
+	const char *one;   /* "sample" */
+	const char *many;  /* "samples" */
+	const char *title; /* "Samples" */
+};
+
+/** flame__unit() - of a snapshot's measure. */
+const struct flame_unit *flame__unit(const struct snapshot *snap);
+
+struct snap_stack;
+/** flame__value() - what a stack counts in that unit. */
+uint64_t flame__value(const struct snapshot *snap, const struct snap_stack *stack);
 
 /* Account of the samples in a tree. Each of the three groups adds up to total by itself. */
 struct flame_stats {

@@ -26,6 +26,7 @@ extern const char web_page[], web_css[], web_js[];
 struct page {
 	const struct flame_tree *t;
 	const struct flame_facts *facts;
+	const struct flame_unit *unit;
 	struct sink *sink;
 };
 
@@ -85,7 +86,7 @@ static void put_data(struct page *p)
 	uint32_t depth = 0;
 	size_t i;
 
-	sink__puts(p->sink, "{\"kinds\":[");
+	sink__printf(p->sink, "{\"unit\":[\"%s\",\"%s\"],\n\"kinds\":[", p->unit->one, p->unit->many);
 	for (i = 0; i < NR_FLAME_KINDS; i++) {
 		sink__printf(p->sink, "%s\n{\"label\":\"%s\"", i ? "," : "",
 			     flame_palettes[i].label);
@@ -98,7 +99,7 @@ static void put_data(struct page *p)
 		sink__puts(p->sink, i ? ",\n" : "\n");
 		markup__json(p->sink, flame_tree__name(p->t, i));
 	}
-	/* name * 8 + kind; how many levels to go up from the node before; samples that end here */
+	/* name * 16 + kind; how many levels to go up from the node before; samples that end here */
 	sink__puts(p->sink, "],\n\"nodes\":[");
 	for (i = 0; i < flame_tree__nr(p->t); i++) {
 		n = flame_tree__node(p->t, i);
@@ -106,7 +107,7 @@ static void put_data(struct page *p)
 			     !i       ? "\n"
 			     : i % 16 ? ","
 				      : ",\n",
-			     n->name * UINT64_C(8) + n->kind, i ? depth + 1 - n->depth : 0,
+			     n->name * UINT64_C(16) + n->kind, i ? depth + 1 - n->depth : 0,
 			     n->self);
 		depth = n->depth;
 	}
@@ -170,7 +171,7 @@ static int write_html(const struct snapshot *snap, const struct export_opts *opt
 		return err;
 	err = flame_facts__init(&facts, snap, t, opts);
 	if (!err) {
-		put_page(&(struct page){ .t = t, .facts = &facts, .sink = sink });
+		put_page(&(struct page){ .t = t, .facts = &facts, .unit = flame__unit(snap), .sink = sink });
 		flame_facts__free(&facts);
 	}
 	flame_tree__free(t);

@@ -302,10 +302,10 @@ static uint64_t find_location(struct encoder *e, uint32_t vm, uint64_t gva, bool
 	return id;
 }
 
-/* A frame that is a word instead of an address. */
-static uint64_t add_word(struct encoder *e, const char *word)
+/* A frame that is a string of the table instead of an address. */
+static uint64_t add_string_frame(struct encoder *e, uint64_t string)
 {
-	struct location_key key = { .word = add_function(e, add_string(e, word), 0) };
+	struct location_key key = { .word = add_function(e, string, 0) };
 	bool is_new;
 	uint64_t id;
 
@@ -316,6 +316,17 @@ static uint64_t add_word(struct encoder *e, const char *word)
 		put_message(&e->tables[PROFILE_LOCATION], PROFILE_LOCATION, &e->msg);
 	}
 	return id;
+}
+
+static uint64_t add_word(struct encoder *e, const char *word)
+{
+	return add_string_frame(e, add_string(e, word));
+}
+
+/* One that names something of the host: it comes from a symbol table. */
+static uint64_t add_clean_word(struct encoder *e, const char *word)
+{
+	return add_string_frame(e, add_foreign(e, word, ""));
 }
 
 /* --- samples --- */
@@ -337,7 +348,10 @@ static void add_sample(struct encoder *e, const struct snap_stack *stack)
 
 	if (!stack->count)
 		return;
-	if (words[stack->place])
+	/* Leaf first: the host's innermost frame. */
+	for (i = stack->nr_host; i-- > 0;)
+		put_varint(&e->packed, add_clean_word(e, stack->host[i].name));
+	if (words[stack->place] && !stack->nr_host)
 		put_varint(&e->packed, add_word(e, words[stack->place]));
 	for (i = 0; i < stack->nr_frames; i++)
 		put_varint(&e->packed, find_location(e, stack->vm, stack->frames[i], i > 0));
@@ -403,14 +417,15 @@ static void put_comments(struct encoder *e, struct strbuf *sb)
 static void encode(struct encoder *e, struct sink *sink)
 {
 	const struct snap_info *info = snapshot__info(e->snap);
+	bool is_exits = info->measure != SNAP_MEASURE_SAMPLES;
 	struct strbuf head = { 0 }, tail = { 0 };
 	struct sym_image_info image;
 	const char *str;
 	size_t i, k, len;
 
 	add_string(e, "");
-	put_value_type(e, &head, PROFILE_SAMPLE_TYPE, "samples", "count");
-	put_value_type(e, &head, PROFILE_SAMPLE_TYPE, "cpu", "nanoseconds");
+	put_value_type(e, &head, PROFILE_SAMPLE_TYPE, is_exits ? "exits" : "samples", "count");
+	put_value_type(e, &head, PROFILE_SAMPLE_TYPE, is_exits ? "exit_time" : "cpu", "nanoseconds");
 	/* In the order of the VMs: readers take the first mapping for the main binary. */
 	for (i = 0; i < snapshot__nr_vms(e->snap); i++) {
 		const struct snap_vm *vm = snapshot__vm(e->snap, i);
@@ -425,12 +440,16 @@ static void encode(struct encoder *e, struct sink *sink)
 
 	put_int(&tail, PROFILE_TIME_NANOS, info->start_wall_ns);
 	put_int(&tail, PROFILE_DURATION_NANOS, info->duration_ns);
-	put_value_type(e, &tail, PROFILE_PERIOD_TYPE, "cpu", "nanoseconds");
-	put_int(&tail, PROFILE_PERIOD, info->period_ns);
+	/* Exits stand for themselves: one is one. */
+	put_value_type(e, &tail, PROFILE_PERIOD_TYPE, is_exits ? "exits" : "cpu", is_exits ? "count" : "nanoseconds");
+	put_int(&tail, PROFILE_PERIOD, is_exits ? 1 : info->period_ns);
 	put_comments(e, &tail);
 	/* Time is what people look for, where the event measures time; the same for an idle and a busy VM. */
 	put_uint(&tail, PROFILE_DEFAULT_SAMPLE_TYPE,
-		 add_string(e, info->period_ns ? "cpu" : "samples"));
+		 add_string(e, info->measure == SNAP_MEASURE_EXITS	? "exits" :
+			       info->measure == SNAP_MEASURE_EXIT_TIME ? "exit_time" :
+			       info->period_ns			? "cpu" :
+									  "samples"));
 
 	sink__write(sink, head.data, head.len);
 	for (i = PROFILE_SAMPLE; i <= PROFILE_FUNCTION; i++) {

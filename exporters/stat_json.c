@@ -153,7 +153,15 @@ static int put_vm(struct sink *sink, const struct exit_stats *stats,
 		separate(sink, &nr);
 		err = put_site(sink, stats, &stats->sites[i]);
 	}
-	sink__puts(sink, "],\n\"virqs\":[");
+	sink__printf(sink, "],\n\"samples\":{\"guest\":%" PRIu64 ",\"kvm\":%" PRIu64 ",\"vmm\":%" PRIu64 "},\n\"kvm\":{",
+		     v->nr_place[0], v->nr_place[1], v->nr_place[2]);
+	for (i = 0, nr = 0; i < stats->nr_kvm && !err; i++) {
+		if (stats->kvm[i].vm != vm)
+			continue;
+		separate(sink, &nr);
+		sink__printf(sink, "\"%s\":%" PRId64, stats->kvm[i].name, stats->kvm[i].value);
+	}
+	sink__puts(sink, "},\n\"virqs\":[");
 	for (i = 0, nr = 0; i < stats->nr_virqs; i++) {
 		if (stats->virqs[i].vm != vm)
 			continue;
@@ -196,6 +204,20 @@ static int write_json(const struct exit_stats *stats, const struct stat_opts *op
 		err = put_name(sink, "program", stats->costs[i].program);
 		sink__printf(sink, ",\"runs\":%" PRIu64 ",\"run_ns\":%" PRIu64 "}",
 			     stats->costs[i].runs, stats->costs[i].run_ns);
+	}
+	sink__puts(sink, "],\n\"levels\":[");
+	for (i = 0, nr = 0; i < stats->nr_levels && !err; i++) {
+		const struct exit_level *l = &stats->levels[i];
+
+		separate(sink, &nr);
+		sink__puts(sink, "{");
+		err = put_name(sink, "level", l->name);
+		sink__printf(sink,
+			     ",\"ns\":%" PRIu64 ",\"exits\":%" PRIu64 ",\"samples\":%" PRIu64
+			     ",\"measured_exits\":%" PRIu64 ",\"exit_run_ns\":%" PRIu64
+			     ",\"measured_samples\":%" PRIu64 ",\"sample_run_ns\":%" PRIu64 "}",
+			     l->ns, l->exits, l->samples, l->measured_exits, l->exit_run_ns, l->measured_samples,
+			     l->sample_run_ns);
 	}
 	sink__puts(sink, "]}\n");
 	return err ? err : sink__error(sink);

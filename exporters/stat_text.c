@@ -398,6 +398,72 @@ static int print_account(struct sink *sink, const struct exit_stats *stats)
 	return err;
 }
 
+/* What each level of detail was used for, and what our programs took of the vCPUs' time. */
+static int print_levels(struct sink *sink, const struct exit_stats *stats)
+{
+	const struct exit_level *l;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < stats->nr_levels && !err; i++) {
+		l = &stats->levels[i];
+		sink__printf(sink, "# level %s: %" PRIu64 ".%u s", l->name, l->ns / 1000000000,
+			     (unsigned int)(l->ns / 100000000 % 10));
+		if (l->samples)
+			sink__printf(sink, ", %" PRIu64 " samples", l->samples);
+		if (l->measured_samples)
+			sink__printf(sink, " at %" PRIu64 " ns each", l->sample_run_ns / l->measured_samples);
+		if (l->exits)
+			sink__printf(sink, ", %" PRIu64 " exits", l->exits);
+		if (l->measured_exits)
+			sink__printf(sink, " at %" PRIu64 " ns each", l->exit_run_ns / l->measured_exits);
+		if (!l->samples && !l->exits)
+			sink__puts(sink, ", at no cost to the guest");
+		sink__puts(sink, "\n");
+	}
+	return err;
+}
+
+/* KVM's own statistics: all that there is below the level "exits". */
+static int print_kvm(struct sink *sink, const struct exit_stats *stats, uint32_t vm)
+{
+	static const char *const titles[] = { "KVM's own statistics", "count", "per second", NULL };
+	struct stat_table t = { .align = "lrr" };
+	const struct exit_kvm_stat *k;
+	size_t i, nr = 0;
+
+	sink__puts(sink, "\n");
+	for (i = 0; i < stats->nr_kvm; i++)
+		nr += stats->kvm[i].vm == vm && stats->kvm[i].value;
+	if (!nr) {
+		sink__puts(sink, "KVM counted nothing: the guest did not run, or its statistics can't be read\n");
+		return 0;
+	}
+	add_head(&t, titles);
+	for (i = 0; i < stats->nr_kvm; i++) {
+		k = &stats->kvm[i];
+		if (k->vm != vm || !k->value)
+			continue;
+		stat_table__puts(&t, k->name);
+		stat_table__printf(&t, "%" PRId64, k->value);
+		if (k->is_counter && stats->duration_ns)
+			stat_table__printf(&t, "%.1f", (double)k->value * 1e9 / (double)stats->duration_ns);
+		else
+			stat_table__puts(&t, k->is_counter ? "-" : "(a state)");
+	}
+	return stat_table__print(&t, sink);
+}
+
+static void print_places(struct sink *sink, const struct exit_vm *vm)
+{
+	uint64_t total = vm->nr_place[0] + vm->nr_place[1] + vm->nr_place[2];
+
+	if (total)
+		sink__printf(sink, "\n%" PRIu64 " samples: guest %.1f%%, kvm %.1f%%, vmm %.1f%%\n", total,
+			     100.0 * vm->nr_place[0] / total, 100.0 * vm->nr_place[1] / total,
+			     100.0 * vm->nr_place[2] / total);
+}
+
 static int print_block(struct sink *sink, const struct exit_stats *stats,
 		       const struct stat_opts *opts, uint32_t vm)
 {
@@ -407,6 +473,10 @@ static int print_block(struct sink *sink, const struct exit_stats *stats,
 	err = print_vm(sink, stats, &stats->vms[vm], opts);
 	if (err)
 		return err;
+	if (!exit_stats__has_exits(stats)) {
+		print_places(sink, &stats->vms[vm]);
+		return print_kvm(sink, stats, vm);
+	}
 	vcpu = stat_rows__next_vcpu(stats, vm, 0);
 	if (opts->by_function) {
 		err = print_functions(sink, stats, opts->reasons, vm, opts->top);
@@ -434,6 +504,8 @@ static int write_text(const struct exit_stats *stats, const struct stat_opts *op
 		sink__puts(sink, "# no VMs\n");
 	if (!err)
 		err = print_account(sink, stats);
+	if (!err)
+		err = print_levels(sink, stats);
 	return err ? err : sink__error(sink);
 }
 

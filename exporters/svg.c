@@ -37,6 +37,7 @@
 struct picture {
 	const struct flame_tree *t;
 	struct sink *sink;
+	const struct flame_unit *unit;
 	uint64_t *start; /* by node: samples to the left of it */
 	uint64_t total;
 	uint32_t nr_rows;
@@ -195,7 +196,7 @@ static void put_frame(struct picture *p, size_t i)
 
 	strbuf__truncate(&p->text, 0);
 	flame__print_count(&p->text, n->total);
-	strbuf__puts(&p->text, n->total == 1 ? " sample, " : " samples, ");
+	strbuf__printf(&p->text, " %s, ", n->total == 1 ? p->unit->one : p->unit->many);
 	flame__print_percent(&p->text, n->total, p->total);
 	if (n->self) {
 		strbuf__puts(&p->text, ", self ");
@@ -339,6 +340,7 @@ static int write_svg(const struct snapshot *snap, const struct export_opts *opts
 	if (err)
 		return err;
 	p.t = t;
+	p.unit = flame__unit(snap);
 	err = flame_facts__init(&facts, snap, t, opts);
 	if (!err)
 		err = lay_out(&p);

@@ -94,16 +94,22 @@ static int print_account(struct sink *sink, const struct snapshot *snap, const s
 
 	sink__puts(sink, "# event ");
 	err = print_clean(sink, info->event);
-	sink__printf(sink, " at %u Hz, %" PRIu64 ".%u s", info->freq_hz, info->duration_ns / 1000000000,
+	if (info->freq_hz)
+		sink__printf(sink, " at %u Hz", info->freq_hz);
+	sink__printf(sink, ", %" PRIu64 ".%u s", info->duration_ns / 1000000000,
 		     (unsigned int)(info->duration_ns / 100000000 % 10));
 	if (info->host) {
 		sink__puts(sink, ", host kernel ");
 		if (!err)
 			err = print_clean(sink, info->host);
 	}
-	sink__printf(sink, "\n# samples %" PRIu64, st->total);
-	print_percent(sink, ": guest ", st->guest, st->total);
-	print_percent(sink, ", kvm ", st->kvm, st->total);
+	sink__printf(sink, "\n# %s %" PRIu64, flame__unit(snap)->many, st->total);
+	if (info->measure == SNAP_MEASURE_SAMPLES) {
+		print_percent(sink, ": guest ", st->guest, st->total);
+		print_percent(sink, ", kvm ", st->kvm, st->total);
+	} else {
+		print_percent(sink, ": handled in kvm ", st->kvm, st->total);
+	}
 	print_percent(sink, ", vmm ", st->vmm, st->total);
 	print_percent(sink, "\n# stacks: complete ", st->complete, st->total);
 	print_percent(sink, ", incomplete ", st->incomplete, st->total);
@@ -187,7 +193,7 @@ static void print_path(struct sink *sink, const struct flame_tree *t, uint32_t l
 	sink__printf(sink, "           %s\n", flame_tree__name(t, n->name));
 }
 
-static int print_stacks(struct sink *sink, const struct flame_tree *t)
+static int print_stacks(struct sink *sink, const struct flame_tree *t, const struct flame_unit *unit)
 {
 	uint64_t all = flame_tree__stats(t)->total;
 	size_t nr = flame_tree__nr(t), i;
@@ -206,7 +212,7 @@ static int print_stacks(struct sink *sink, const struct flame_tree *t)
 		if (!n->self)
 			break;
 		print_column(sink, n->self, all);
-		sink__printf(sink, "%" PRIu64 " sample%s\n", n->self, n->self == 1 ? "" : "s");
+		sink__printf(sink, "%" PRIu64 " %s\n", n->self, n->self == 1 ? unit->one : unit->many);
 		print_path(sink, t, order[i]);
 	}
 	free(order);
@@ -230,9 +236,11 @@ static int write_text(const struct snapshot *snap, const struct export_opts *opt
 	if (!err && flame_tree__stats(t)->total) {
 		err = print_functions(sink, t);
 		if (!err)
-			err = print_stacks(sink, t);
+			err = print_stacks(sink, t, flame__unit(snap));
 	} else if (!err) {
-		sink__puts(sink, "\nno samples: the guest did not run while it was recorded\n");
+		sink__puts(sink, snapshot__info(snap)->measure == SNAP_MEASURE_SAMPLES ?
+					 "\nno samples: the guest did not run while it was recorded\n" :
+					 "\nno VM exits: none was seen while it was recorded\n");
 	}
 	flame_tree__free(t);
 	return err ? err : sink__error(sink);

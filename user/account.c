@@ -40,6 +40,39 @@ static void print_incomplete(const uint64_t *stops, uint64_t total)
 	log_info("session: %.1f%% of the stacks are incomplete (%s)", percent(incomplete, total), line);
 }
 
+void account__print_exits(const struct recording *r, uint64_t nr_unresolved)
+{
+	const uint64_t *counters = recording__counter_values(r);
+	const struct profile *p = recording__exit_profile(r);
+	uint64_t stops[UKP_STOP_MAX] = { 0 }, total = recording__nr_exit_stacks(r), stand_for = 0;
+	struct profile_stack stack;
+	size_t i, k;
+
+	for (i = 0; i < recording__nr_vms(r); i++)
+		for (k = 0; k < UKP_STOP_MAX; k++)
+			stops[k] += recording__vm_data(r, i)->nr_exit_stop[k];
+	for (i = 0; i < profile__nr(p); i++) {
+		profile__stack(p, i, &stack);
+		stand_for += stack.count;
+	}
+	log_info("session: %" PRIu64 " VM exits in %.1f s: %" PRIu64 " stacks were taken, which stand for %" PRIu64
+		 " exits; %" PRIu64 " dropped, %.1f%% unresolved", counters[UKP_CTR_EXITS],
+		 recording__duration_ns(r) / 1e9, total, stand_for, counters[UKP_CTR_EXIT_STACKS_DROPPED],
+		 percent(nr_unresolved, stand_for));
+	print_incomplete(stops, total);
+	if (counters[UKP_CTR_EXIT_STACKS_DROPPED]) {
+		log_warn("session: %" PRIu64 " stacks of exits dropped: ring buffer full",
+			 counters[UKP_CTR_EXIT_STACKS_DROPPED]);
+		log_hint("give it more room (--buffer), take fewer stacks (-F, --every), or write to a faster place");
+	}
+	if (recording__nr_bad(r))
+		log_warn("session: %" PRIu64 " records contradicted themselves and were skipped", recording__nr_bad(r));
+	if (recording__how_ended(r) != RECORDING_CUT &&
+	    counters[UKP_CTR_EXIT_STACKS] != total + counters[UKP_CTR_EXIT_STACKS_DROPPED])
+		log_warn("session: %" PRId64 " stacks of exits are unaccounted for: please report this",
+			 counters[UKP_CTR_EXIT_STACKS] - total - counters[UKP_CTR_EXIT_STACKS_DROPPED]);
+}
+
 void account__print(const struct recording *r, uint64_t nr_unresolved)
 {
 	const uint64_t *counters = recording__counter_values(r);

@@ -14,4 +14,7 @@ struct recording;
  */
 void account__print(const struct recording *r, uint64_t nr_unresolved);
 
+/** account__print_exits() - the same for the stacks of VM exits. */
+void account__print_exits(const struct recording *r, uint64_t nr_unresolved);
+
 #endif /* USER_ACCOUNT_H */

@@ -11,6 +11,7 @@
 
 #include "account.h"
 #include "capture.h"
+#include "cmd_exits.h"
 #include "cmd_target.h"
 #include "exporter.h"
 #include "log.h"
@@ -23,19 +24,32 @@
 #define DEFAULT_OUTPUT "ukprof.html"
 #define DEFAULT_RING   (8u << 20)
 
-enum { OPT_BUFFER = 256 };
+#define PROOF_HZ 19 /* samples that show the guest's code, so that names can be proven */
+
+enum { OPT_BUFFER = 256, OPT_EXITS, OPT_WEIGHT, OPT_EVERY, OPT_IDLE };
 
 struct record_opts {
 	struct session_opts session;
 	const char *symbols;
 	const char *output;
 	const char *format;
+	const char *exits_only; /* an option that was given and needs --exits */
+	unsigned int freq_hz;	/* 0: not given */
+	bool has_event;
+	bool exits;
+	bool by_time;
+	bool idle;
 };
 
 static const struct argp_option options[] = {
 	CMD_TARGET_OPTIONS,
-	{ "freq", 'F', "HZ", 0, "samples per second and vCPU, 1-10000 (default: 99)", 0 },
+	{ "freq", 'F', "HZ", 0, "samples per second and vCPU, 1-10000 (default: 99; with --exits: stacks of exits, 999)", 0 },
 	{ "event", 'e', "EVENT", 0, "cpu-clock (default: works everywhere) or cycles (needs a PMU)", 0 },
+	{ "exits", OPT_EXITS, NULL, 0, "show the guest code that causes VM exits, instead of where time goes", 0 },
+	{ "weight", OPT_WEIGHT, "WHAT", 0, "of exits: count (default), or time, the host time they took", 0 },
+	{ "every", OPT_EVERY, "N", 0, "take the stack of 1 in N exits, rounded up to a power of two; 1 takes all "
+				      "(default: as -F allows)", 0 },
+	{ "idle", OPT_IDLE, NULL, 0, "count the time of exits in which the guest waits (HLT), too", 0 },
 	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: what the VMM booted, or its .dbg twin)", 0 },
 	{ "output", 'o', "FILE", 0, "where to; its ending names the format: .html .svg .folded .txt .pb.gz .ukp "
 				    "(default: " DEFAULT_OUTPUT "; - is standard output)", 0 },
@@ -64,9 +78,25 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'F':
-		o->session.sampler.freq_hz = cli__uint("-F", arg, 1, 10000);
+		o->freq_hz = cli__uint("-F", arg, 1, 10000);
+		break;
+	case OPT_EXITS:
+		o->exits = true;
+		break;
+	case OPT_WEIGHT:
+		o->by_time = cmd_exits__parse_weight(arg);
+		o->exits_only = "--weight";
+		break;
+	case OPT_EVERY:
+		o->session.exit_every = cli__uint("--every", arg, 1, 1 << UKP_PICK_MAX_SHIFT);
+		o->exits_only = "--every";
+		break;
+	case OPT_IDLE:
+		o->idle = true;
+		o->exits_only = "--idle";
 		break;
 	case 'e':
+		o->has_event = true;
 		if (!strcmp(arg, "cycles"))
 			o->session.sampler.event = SAMPLER_CYCLES;
 		else if (!strcmp(arg, "cpu-clock"))
@@ -86,10 +116,31 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case OPT_BUFFER:
 		o->session.ring_bytes = parse_ring(arg);
 		break;
+	case ARGP_KEY_END:
+		if (o->exits_only && !o->exits)
+			cli__usage_error("add --exits", "%s is about VM exits", o->exits_only);
+		if (o->has_event && o->exits)
+			cli__usage_error("leave one of the two out", "-e chooses the clock of samples, and --exits takes none");
+		return cmd_target__parse(key, arg, state, &o->session);
 	default:
 		return cmd_target__parse(key, arg, state, &o->session);
 	}
 	return 0;
+}
+
+/* The one place where what was not given is decided. */
+static void resolve_options(struct record_opts *o)
+{
+	struct session_opts *s = &o->session;
+
+	if (!o->exits) {
+		s->level = s->max_level = LEVEL_SAMPLING;
+		s->sampler.freq_hz = o->freq_hz ? o->freq_hz : 99;
+		return;
+	}
+	s->level = s->max_level = LEVEL_FULL;
+	s->exit_stack_hz = o->freq_hz ? o->freq_hz : 999;
+	s->sampler.freq_hz = PROOF_HZ;
 }
 
 static const struct argp argp = {
@@ -99,6 +150,7 @@ static const struct argp argp = {
 	       "Examples:\n"
 	       "  ukprof record -p 4242 -d 10s -o web.html       ten seconds as a flame graph\n"
 	       "  ukprof record -p 4242 -s app.dbg -o web.pb.gz  named by app.dbg, for pprof\n"
+	       "  ukprof record -p 4242 --exits -o exits.html    which guest code causes VM exits\n"
 	       "  ukprof record --vm web -o web.ukp              for 'ukprof report', later",
 	.children = cli_common,
 };
@@ -109,7 +161,15 @@ struct record {
 	struct recording *rec;
 	struct naming *naming;
 	struct capture_writer *capture; /* NULL: the result is a report */
+	struct naming_what what;
+	bool exits;
 };
+
+/* What the recording is about: samples, or stacks of exits. */
+static uint64_t nr_taken(const struct record *r)
+{
+	return r->exits ? recording__nr_exit_stacks(r->rec) : recording__nr_samples(r->rec);
+}
 
 static int on_tick(void *ctx, uint64_t elapsed_ns)
 {
@@ -123,8 +183,14 @@ static int on_tick(void *ctx, uint64_t elapsed_ns)
 		err = capture_writer__flush(r->capture);
 	if (err || !isatty(STDERR_FILENO))
 		return err;
+	if (r->exits) {
+		snprintf(line, sizeof(line), "%.0f s: %" PRIu64 " VM exits, %" PRIu64 " stacks", elapsed_ns / 1e9,
+			 recording__counter_values(r->rec)[UKP_CTR_EXITS], nr_taken(r));
+		log__set_status(line);
+		return 0;
+	}
 	total = recording__nr_samples(r->rec);
-	unresolved = naming__unresolved(r->naming, r->rec);
+	unresolved = naming__unresolved(r->naming, r->rec, false);
 	snprintf(line, sizeof(line), "%.0f s: %" PRIu64 " samples, %" PRIu64 " dropped, %.1f%% unresolved",
 		 elapsed_ns / 1e9, total, recording__nr_dropped(r->rec), total ? 100.0 * unresolved / total : 0);
 	log__set_status(line);
@@ -142,8 +208,8 @@ static void describe_end(const struct record *r, const struct record_opts *o)
 {
 	switch (recording__how_ended(r->rec)) {
 	case RECORDING_VM_ENDED:
-		if (recording__nr_samples(r->rec))
-			log_warn("session: the VM ended before the recording did: what was sampled is kept");
+		if (nr_taken(r))
+			log_warn("session: the VM ended before the recording did: what was seen is kept");
 		break;
 	case RECORDING_INTERRUPTED:
 		if (o->session.duration_ns)
@@ -153,7 +219,13 @@ static void describe_end(const struct record *r, const struct record_opts *o)
 	case RECORDING_CUT:
 		break;
 	}
-	if (recording__how_ended(r->rec) != RECORDING_VM_ENDED && !recording__nr_samples(r->rec)) {
+	if (recording__how_ended(r->rec) == RECORDING_VM_ENDED || nr_taken(r))
+		return;
+	if (r->exits) {
+		log_warn("session: no VM exit was seen%s",
+			 recording__info(r->rec)->is_emulated ?
+				 ": this host emulates guest code, and such a KVM reports none" : "");
+	} else {
 		log_warn("session: no sample was taken: no vCPU ran");
 		log_hint("the guest is idle or paused, and only running vCPUs are sampled: give it work, or record longer");
 	}
@@ -166,8 +238,8 @@ static int report_cut(const struct record *r, const char *path)
 
 	if (err == -EPIPE)
 		return CLI_OK; /* the reader has seen enough */
-	log_err("output: %s: %s: the recording stopped after %" PRIu64 " samples",
-		strcmp(path, "-") ? path : "standard output", strerror(-err), recording__nr_samples(r->rec));
+	log_err("output: %s: %s: the recording stopped after %" PRIu64 " stacks",
+		strcmp(path, "-") ? path : "standard output", strerror(-err), nr_taken(r));
 	if (capture_writer__has_written(r->capture) && strcmp(path, "-"))
 		log_hint("what was written is readable: ukprof report %s; choose another place with -o FILE", path);
 	else
@@ -192,12 +264,15 @@ static int finish(struct record *r, struct output *out, const char *path, const 
 	int err, status = CLI_OK;
 
 	log__set_status(NULL);
-	err = naming__snapshot(r->naming, r->rec, &snap);
+	err = naming__snapshot(r->naming, r->rec, &r->what, &snap);
 	if (err == -EBADMSG)
 		status = CLI_FAILED; /* the user named a wrong image: addresses are written, but that is not what was asked */
 	else if (err)
 		log_err("record: %s", strerror(-err));
-	account__print(r->rec, naming__unresolved(r->naming, r->rec));
+	if (r->exits)
+		account__print_exits(r->rec, naming__unresolved(r->naming, r->rec, true));
+	else
+		account__print(r->rec, naming__unresolved(r->naming, r->rec, false));
 
 	if (r->capture) {
 		err = capture_writer__close(r->capture);
@@ -238,7 +313,10 @@ static int run_record(const struct record_opts *o)
 	struct session *session = NULL;
 	enum session_status status;
 	struct output *out = NULL;
-	struct record r = { 0 };
+	struct record r = {
+		.what = { .measure = cmd_exits__measure(o->exits, o->by_time), .idle = o->idle },
+		.exits = o->exits,
+	};
 	int ret = CLI_FAILED;
 
 	/* All that can be wrong with what was asked is found out before the guest is touched. */
@@ -269,8 +347,12 @@ static int run_record(const struct record_opts *o)
 		goto no_memory;
 	recording__set_capture(r.rec, r.capture);
 
-	log_info("session: recording %s at %u Hz%s", session__describe(session), o->session.sampler.freq_hz,
-		 o->session.duration_ns ? "" : " until Ctrl-C");
+	if (o->exits)
+		log_info("session: recording the VM exits of %s%s", session__describe(session),
+			 o->session.duration_ns ? "" : " until Ctrl-C");
+	else
+		log_info("session: recording %s at %u Hz%s", session__describe(session), o->session.sampler.freq_hz,
+			 o->session.duration_ns ? "" : " until Ctrl-C");
 	status = session__run(session, &ops, &r);
 	print_cost(session);
 	session__free(session);
@@ -280,8 +362,8 @@ static int run_record(const struct record_opts *o)
 		ret = status == SESSION_CUT ? report_cut(&r, o->output) : cmd_target__exit_status(status);
 		goto out;
 	}
-	if (recording__how_ended(r.rec) == RECORDING_VM_ENDED && !recording__nr_samples(r.rec)) {
-		log_err("session: the VM ended before a sample was taken");
+	if (recording__how_ended(r.rec) == RECORDING_VM_ENDED && !nr_taken(&r)) {
+		log_err("session: the VM ended before a %s was seen", o->exits ? "VM exit" : "sample");
 		ret = CLI_NO_VM;
 		goto out;
 	}
@@ -309,13 +391,14 @@ static int run(int argc, char **argv)
 {
 	struct record_opts o = {
 		.session = {
-			.sampler = { .event = SAMPLER_CPU_CLOCK, .freq_hz = 99 },
+			.sampler = { .event = SAMPLER_CPU_CLOCK },
 			.ring_bytes = DEFAULT_RING,
 		},
 		.output = DEFAULT_OUTPUT,
 	};
 
 	cli__parse(&argp, argc, argv, &o);
+	resolve_options(&o);
 	cli__abort_on_signal();
 	return run_record(&o);
 }

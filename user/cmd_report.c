@@ -9,6 +9,7 @@
 
 #include "account.h"
 #include "capture.h"
+#include "cmd_exits.h"
 #include "exporter.h"
 #include "log.h"
 #include "naming.h"
@@ -20,13 +21,20 @@ struct report_opts {
 	const char *symbols;
 	const char *output;
 	const char *format;
+	bool by_time;
+	bool idle;
+	const char *exits_only; /* an option that was given and needs a capture of exits */
 };
+
+enum { OPT_WEIGHT = 256, OPT_IDLE };
 
 static const struct argp_option options[] = {
 	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: the one that was recorded, or its .dbg twin)", 0 },
 	{ "output", 'o', "FILE", 0, "where to; its ending names the format: .html .svg .folded .pb.gz .txt "
 				    "(default: standard output)", 0 },
 	{ "format", 'f', "FORMAT", 0, "html, svg, folded, text or pprof, whatever the ending (default: by the ending, else text)", 0 },
+	{ "weight", OPT_WEIGHT, "WHAT", 0, "of VM exits: count (default), or time, the host time they took", 0 },
+	{ "idle", OPT_IDLE, NULL, 0, "count the time in which the guest waits (HLT), too", 0 },
 	{ 0 },
 };
 
@@ -43,6 +51,14 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		break;
 	case 'f':
 		o->format = arg;
+		break;
+	case OPT_WEIGHT:
+		o->by_time = cmd_exits__parse_weight(arg);
+		o->exits_only = "--weight";
+		break;
+	case OPT_IDLE:
+		o->idle = true;
+		o->exits_only = "--idle";
 		break;
 	case ARGP_KEY_ARG:
 		if (o->input)
@@ -106,6 +122,8 @@ static int run_report(const struct report_opts *o)
 	struct snapshot *snap = NULL;
 	struct naming *naming = NULL;
 	struct output *out = NULL;
+	struct naming_what what;
+	bool is_exits;
 	int ret, err;
 
 	exporter = cli__format(o->format ? o->format : o->output ? NULL : "text", o->output, false);
@@ -126,12 +144,24 @@ static int run_report(const struct report_opts *o)
 	out = output__open(path, false, exporter->is_binary);
 	if (!out)
 		goto out;
-	err = naming__snapshot(naming, rec, &snap);
+	is_exits = recording__is_of_exits(rec);
+	what.measure = cmd_exits__measure(is_exits, o->by_time);
+	what.idle = o->idle;
+	if (!is_exits && o->exits_only) {
+		log_err("report: %s: %s is about VM exits, and this capture is of samples", o->input, o->exits_only);
+		log_hint("record with --exits to look at VM exits");
+		ret = CLI_USAGE;
+		goto out;
+	}
+	err = naming__snapshot(naming, rec, &what, &snap);
 	if (!snap)
 		goto no_memory;
 	ret = cli__export(snap, exporter, out, path);
 	out = NULL;
-	account__print(rec, naming__unresolved(naming, rec));
+	if (is_exits)
+		account__print_exits(rec, naming__unresolved(naming, rec, true));
+	else
+		account__print(rec, naming__unresolved(naming, rec, false));
 	if (!ret && err)
 		ret = CLI_FAILED;
 	goto out;

@@ -15,6 +15,8 @@
 #include "exit_stats.h"
 #include "exits.h"
 #include "hostinfo.h"
+#include "kvm_stats.h"
+#include "kvm_watch.h"
 #include "log.h"
 #include "naming.h"
 #include "recording.h"
@@ -27,7 +29,7 @@
 #define PROOF_HZ   49
 #define RING_BYTES (256u << 10)
 
-enum { OPT_BY = 256, OPT_TOP, OPT_PER_VCPU, OPT_REASON };
+enum { OPT_BY = 256, OPT_TOP, OPT_PER_VCPU, OPT_REASON, OPT_LEVEL };
 
 struct stat_cmd_opts {
 	struct session_opts session;
@@ -45,6 +47,9 @@ static const struct argp_option options[] = {
 	{ "per-vcpu", OPT_PER_VCPU, NULL, 0, "a table for each vCPU", 0 },
 	{ "reason", OPT_REASON, "NAME[,NAME...]", 0,
 	  "show these exits only, by name or code; repeatable; help lists the names", 0 },
+	{ "level", OPT_LEVEL, "LEVEL", 0,
+	  "counters: what KVM counts anyway, at no cost; sampling: and where vCPUs are; exits (default): every exit; "
+	  "full: and the stacks of some. SIGUSR1 and SIGUSR2 change it by one while it runs", 0 },
 	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: what the VMM booted, or its .dbg twin)", 0 },
 	{ "output", 'o', "FILE", 0, "where to (default: standard output)", 0 },
 	{ "format", 'f', "FORMAT", 0, "text (default), perf, kvmexit, json or csv", 0 },
@@ -143,6 +148,7 @@ static void choose_reasons(struct stat_cmd_opts *o, const char *arg)
 static error_t parse_opt(int key, char *arg, struct argp_state *state)
 {
 	struct stat_cmd_opts *o = state->input;
+	int level;
 
 	switch (key) {
 	case OPT_BY:
@@ -158,6 +164,13 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_PER_VCPU:
 		o->stat.per_vcpu = true;
+		break;
+	case OPT_LEVEL:
+		level = level__parse(arg);
+		if (level < 0)
+			cli__usage_error("levels are counters, sampling, exits and full", "--level: no level is called '%s'",
+					 arg);
+		o->session.level = level;
 		break;
 	case OPT_REASON:
 		choose_reasons(o, arg);
@@ -185,6 +198,7 @@ static const struct argp argp = {
 	       "  ukprof stat -p 4242 -d 10             exits by reason, with their times\n"
 	       "  ukprof stat -p 4242 -d 10 --by function  which guest code causes them\n"
 	       "  ukprof stat -p 4242 -d 10 --reason io,msr   only some of them\n"
+	       "  ukprof stat -p 4242 --level counters  what KVM counts anyway, at no cost\n"
 	       "  ukprof stat --vm web -f json -o web.json  for scripts",
 	.children = cli_common,
 };
@@ -212,19 +226,47 @@ static bool is_any_shown(const struct exit_stats *stats, const struct exit_filte
 	return false;
 }
 
+static void explain_kvm(const struct kvm_watch *kvm, enum log_level level)
+{
+	const char *cause, *hint;
+
+	if (!kvm_watch__err(kvm))
+		return;
+	kvm_stats__explain(kvm_watch__err(kvm), &cause, &hint);
+	log__write(level, "stat: KVM's own statistics: %s", cause);
+	if (hint && level <= LOG_LEVEL_WARN)
+		log_hint("%s", hint);
+}
+
+static void on_vm_new(void *ctx, uint32_t id, pid_t pid, int fd)
+{
+	kvm_watch__vm(ctx, id, pid, fd);
+}
+
+static int on_tick(void *ctx, uint64_t elapsed_ns)
+{
+	(void)elapsed_ns;
+	kvm_watch__tick(ctx);
+	return 0;
+}
+
 /* Takes @out. */
 static int report(const struct stat_cmd_opts *o, const struct stat_format *format, struct session *session,
-		  const struct recording *rec, struct naming *naming, struct output *out)
+		  const struct recording *rec, struct naming *naming, struct kvm_watch *kvm, struct output *out)
 {
 	struct exit_stats *stats = NULL;
 	int ret;
 
-	if (exits__stats(session__exits(session), rec, naming, &stats)) {
+	if (exits__stats(session__exits(session), rec, naming, session__levels(session), &stats) ||
+	    kvm_watch__fill(kvm, rec, stats)) {
+		exit_stats__free(stats);
 		log_err("stat: out of memory");
 		output__abandon(out);
 		return CLI_FAILED;
 	}
-	if (!stats->nr_rows)
+	if (!exit_stats__has_exits(stats))
+		explain_kvm(kvm, LOG_LEVEL_WARN);
+	else if (!stats->nr_rows)
 		log_warn("stat: no VM exit was seen%s",
 			 hostinfo__kvm_vendor() == KVM_VENDOR_SOFTWARE ?
 				 ": this host emulates guest code, and such a KVM reports none" :
@@ -238,7 +280,8 @@ static int report(const struct stat_cmd_opts *o, const struct stat_format *forma
 
 static int run_stat(const struct stat_cmd_opts *o)
 {
-	static const struct session_ops ops; /* nothing to do between start and end */
+	static const struct session_ops ops = { .tick = on_tick, .vm_new = on_vm_new };
+	struct kvm_watch *kvm = NULL;
 	const struct stat_format *format;
 	struct recording *rec = NULL;
 	struct session *session = NULL;
@@ -251,9 +294,14 @@ static int run_stat(const struct stat_cmd_opts *o)
 	if (!format)
 		cli__usage_error("formats are text, perf, kvmexit, json and csv", "-f: no format is called '%s'",
 				 o->format);
+	if (o->session.level < LEVEL_EXITS && strcmp(o->format, "text") && strcmp(o->format, "json"))
+		cli__usage_error("give text or json, or --level exits", "-f %s shows exits, and --level %s looks at none",
+				 o->format, level__name(o->session.level));
 	err = naming__new(&naming, o->symbols);
 	if (!err)
 		err = recording__new(&rec);
+	if (!err)
+		err = kvm_watch__new(&kvm);
 	if (err == -ENOMEM)
 		log_err("stat: out of memory");
 	if (err)
@@ -264,15 +312,17 @@ static int run_stat(const struct stat_cmd_opts *o)
 		out = output__open(o->output, false, false);
 		if (!out)
 			goto out;
-		log_info("session: counting the exits of %s%s", session__describe(session),
+		log_info("session: counting %s of %s%s",
+			 o->session.level < LEVEL_EXITS ? "what KVM tells" : "the exits", session__describe(session),
 			 o->session.duration_ns ? "" : " until Ctrl-C");
-		status = session__run(session, &ops, NULL);
+		status = session__run(session, &ops, kvm);
+		kvm_watch__tick(kvm);
 	}
 	ret = cmd_target__exit_status(status);
 	if (!status) {
 		if (recording__how_ended(rec) == RECORDING_VM_ENDED)
 			log_warn("session: the VM ended: what was counted until then is shown");
-		ret = report(o, format, session, rec, naming, out);
+		ret = report(o, format, session, rec, naming, kvm, out);
 		out = NULL;
 	}
 out:
@@ -280,6 +330,7 @@ out:
 	session__free(session);
 	recording__free(rec);
 	naming__free(naming);
+	kvm_watch__free(kvm);
 	return ret;
 }
 
@@ -288,7 +339,9 @@ static int run(int argc, char **argv)
 	struct stat_cmd_opts o = {
 		.session = {
 			.sampler = { .event = SAMPLER_CPU_CLOCK, .freq_hz = PROOF_HZ },
-			.exits = true,
+			.level = LEVEL_EXITS,
+			.max_level = LEVEL_FULL,
+			.exit_stack_hz = 99,
 			.ring_bytes = RING_BYTES,
 		},
 		.stat = { .top = 30 },

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "exit_stats.h"
+#include "level.h"
 #include "naming.h"
 #include "recording.h"
 #include "symbolizer.h"
@@ -68,6 +69,20 @@ static int keep_open(void *ctx, uint32_t tid, const struct ukp_vcpu *vcpu)
 	return 0;
 }
 
+/* Forget what was under way: the programs may be attached again later. */
+static int reset_now(void *ctx, uint32_t tid, const struct ukp_vcpu *vcpu)
+{
+	struct exits *e = ctx;
+	struct ukp_vcpu value = *vcpu;
+
+	if (!value.now.ts_ns && !value.now.entry_ns)
+		return 0;
+	value.now.ts_ns = 0;
+	value.now.entry_ns = 0;
+	loader__set_vcpu(e->loader, tid, &value);
+	return 0;
+}
+
 void exits__vcpu_gone(struct exits *e, uint32_t tid)
 {
 	struct gone g = { e, tid };
@@ -81,6 +96,7 @@ void exits__stop(struct exits *e)
 
 	loader__detach_exits(e->loader);
 	loader__for_each_vcpu(e->loader, keep_open, &g);
+	loader__for_each_vcpu(e->loader, reset_now, e);
 }
 
 /* --- freezing --- */
@@ -143,6 +159,7 @@ static int on_row(void *ctx, const struct ukp_exit_row_key *key, const struct uk
 	row->max_ns = value->max_ns;
 	row->nr_user = value->nr_user;
 	row->user_ns = value->user_ns;
+	row->guest_ns = value->guest_ns;
 	_Static_assert(EXIT_NR_BUCKETS == UKP_EXIT_BUCKETS, "buckets are the same");
 	for (i = 0; i < EXIT_NR_BUCKETS; i++)
 		row->buckets[i] = value->buckets[i];
@@ -300,6 +317,7 @@ static int add_vms(struct builder *b, struct naming *naming)
 		s->vms[i].name = strdup(data->name);
 		s->vms[i].vmm = strdup(data->vmm);
 		s->vms[i].pid = data->pid;
+		memcpy(s->vms[i].nr_place, data->nr_place, sizeof(s->vms[i].nr_place));
 		s->vms[i].syms = syms ? symbolizer__get(syms) : NULL;
 		s->nr_vms++;
 		if (!s->vms[i].name || !s->vms[i].vmm)
@@ -328,7 +346,36 @@ static int add_counters(struct builder *b)
 	return 0;
 }
 
-int exits__stats(struct exits *e, const struct recording *rec, struct naming *naming, struct exit_stats **out)
+static int add_levels(struct builder *b, const struct level_account *levels)
+{
+	struct exit_stats *s = b->stats;
+	const struct level_use *use;
+	int i;
+
+	s->levels = calloc(NR_LEVELS, sizeof(*s->levels));
+	if (!s->levels)
+		return -ENOMEM;
+	for (i = 0; i < NR_LEVELS; i++) {
+		use = level_account__use(levels, i);
+		if (!use->ns)
+			continue;
+		s->level = level__name(i); /* the closest one */
+		s->levels[s->nr_levels++] = (struct exit_level){
+			.name = level__name(i),
+			.ns = use->ns,
+			.exits = use->exits,
+			.samples = use->samples,
+			.measured_exits = use->measured_exits,
+			.measured_samples = use->measured_samples,
+			.exit_run_ns = use->exit_run_ns,
+			.sample_run_ns = use->sample_run_ns,
+		};
+	}
+	return 0;
+}
+
+int exits__stats(struct exits *e, const struct recording *rec, struct naming *naming,
+		 const struct level_account *levels, struct exit_stats **out)
 {
 	struct builder b = { .rec = rec };
 	struct exit_stats *s;
@@ -339,7 +386,6 @@ int exits__stats(struct exits *e, const struct recording *rec, struct naming *na
 		return -ENOMEM;
 	s->duration_ns = recording__duration_ns(rec);
 	s->start_wall_ns = recording__info(rec)->start_wall_ns;
-	s->level = "exits";
 	err = naming__update(naming, rec);
 	if (!err)
 		err = add_vms(&b, naming);
@@ -355,6 +401,8 @@ int exits__stats(struct exits *e, const struct recording *rec, struct naming *na
 		err = add_open(&b, e);
 	if (!err)
 		err = add_counters(&b);
+	if (!err)
+		err = add_levels(&b, levels);
 	if (err) {
 		exit_stats__free(s);
 		return err;

@@ -14,6 +14,7 @@
 
 struct exit_stats;
 struct exits;
+struct level_account;
 struct naming;
 struct recording;
 
@@ -34,10 +35,12 @@ void exits__stop(struct exits *e);
  * exits__stats() - freeze what was counted.
  * @rec: the VMs by their ids, and the window.
  * @naming: symbolizers of the VMs; borrowed.
+ * @levels: what was looked at when, and what it cost.
  * @out: receives the statistics; release with exit_stats__free().
  *
  * Return: 0 or -ENOMEM.
  */
-int exits__stats(struct exits *e, const struct recording *rec, struct naming *naming, struct exit_stats **out);
+int exits__stats(struct exits *e, const struct recording *rec, struct naming *naming,
+		 const struct level_account *levels, struct exit_stats **out);
 
 #endif /* USER_EXITS_H */

@@ -20,11 +20,13 @@ struct loader {
 	struct ring_buffer *ring;
 	struct ukp_counters *counters;
 	__u32 *text_wanted;
+	struct ukp_settings *settings;
 	size_t nr_cpus;
 	void (*handle)(void *ctx, const void *data, size_t len);
 	void *handle_ctx;
 	struct bpf_link *exit_links[16];
 	size_t nr_exit_links;
+	int cost_fd; /* open: the kernel counts what programs cost */
 	int find_links_by_pid; /* -1 not tried, 0 the kernel can't, 1 it can */
 };
 
@@ -130,6 +132,11 @@ static int map_counters(struct loader *l)
 	if (p == MAP_FAILED)
 		return -errno;
 	l->text_wanted = p;
+	p = mmap(NULL, sizeof(*l->settings), PROT_READ | PROT_WRITE, MAP_SHARED,
+		 bpf_map__fd(l->skel->maps.settings), 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	l->settings = p;
 	return 0;
 }
 
@@ -160,6 +167,7 @@ int loader__new(struct loader **out, const struct loader_opts *opts)
 	if (!l)
 		return explain_load_error(-ENOMEM);
 	l->find_links_by_pid = -1;
+	l->cost_fd = -1;
 	l->nr_cpus = libbpf_num_possible_cpus();
 	l->skel = ukprof_bpf__open();
 	if (!l->skel) {
@@ -197,6 +205,9 @@ void loader__free(struct loader *l)
 		munmap(l->counters, l->nr_cpus * sizeof(*l->counters));
 	if (l->text_wanted)
 		munmap(l->text_wanted, bpf_map__max_entries(l->skel->maps.text_wanted) * 8UL);
+	if (l->settings)
+		munmap(l->settings, sizeof(*l->settings));
+	loader__count_cost(l, false);
 	loader__detach_exits(l);
 	ring_buffer__free(l->ring);
 	ukprof_bpf__destroy(l->skel);
@@ -424,6 +435,21 @@ void loader__detach_exits(struct loader *l)
 		bpf_link__destroy(l->exit_links[--l->nr_exit_links]);
 }
 
+void loader__set_exit_stacks(struct loader *l, const struct ukp_settings *set)
+{
+	*(volatile struct ukp_settings *)l->settings = *set;
+}
+
+void loader__count_cost(struct loader *l, bool on)
+{
+	if (on && l->cost_fd < 0)
+		l->cost_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	if (!on && l->cost_fd >= 0) {
+		close(l->cost_fd);
+		l->cost_fd = -1;
+	}
+}
+
 /* Walk over a hash map; nothing is deleted while it goes on, so every key is met once. */
 static int for_each(const struct bpf_map *map, void *key, void *value, int (*visit)(void *, void *, void *), void *ctx)
 {
@@ -577,16 +603,4 @@ void loader__counters(const struct loader *l, uint64_t *v)
 	for (cpu = 0; cpu < l->nr_cpus; cpu++)
 		for (i = 0; i < UKP_CTR_MAX; i++)
 			v[i] += __atomic_load_n(&l->counters[cpu].v[i], __ATOMIC_RELAXED);
-}
-
-void loader__run_stats(const struct loader *l, uint64_t *runs, uint64_t *ns)
-{
-	struct bpf_prog_info info = {};
-	__u32 len = sizeof(info);
-
-	*runs = *ns = 0;
-	if (bpf_obj_get_info_by_fd(bpf_program__fd(l->skel->progs.ukp_on_sample), &info, &len))
-		return;
-	*runs = info.run_cnt;
-	*ns = info.run_time_ns;
 }

@@ -19,6 +19,10 @@
 
 struct loader;
 
+/* Names of programs as loader__for_each_cost() gives them; all others run for exits. */
+#define LOADER_SAMPLE_PROGRAM "ukp_on_sample"
+#define LOADER_FIND_PROGRAM   "ukp_find"
+
 struct loader_opts {
 	uint64_t ring_bytes; /* power of two, at least a page */
 	bool exits;	     /* load what accounts for VM exits, too */
@@ -92,6 +96,12 @@ int loader__attach_exits(struct loader *l);
 /** loader__detach_exits() - end it; what was counted stays readable. */
 void loader__detach_exits(struct loader *l);
 
+/**
+ * loader__set_exit_stacks() - how often exits are picked for their guest stack; from now on, at no other cost.
+ * @set: exit_stacks 0 ends it.
+ */
+void loader__set_exit_stacks(struct loader *l, const struct ukp_settings *set);
+
 /* Visit what was counted. Each returns 0 or the first result of @visit that is not 0. */
 int loader__for_each_exit_row(struct loader *l,
 			      int (*visit)(void *ctx, const struct ukp_exit_row_key *key, const struct ukp_exit_row *row),
@@ -105,6 +115,12 @@ int loader__for_each_virq(struct loader *l, int (*visit)(void *ctx, const struct
 /** loader__for_each_vcpu() - entries of the vcpus map; now.ts_ns tells whether an exit is under way. */
 int loader__for_each_vcpu(struct loader *l, int (*visit)(void *ctx, uint32_t tid, const struct ukp_vcpu *vcpu),
 			  void *ctx);
+
+/**
+ * loader__count_cost() - ask the kernel to count runs and time of BPF programs, or no longer; it costs some
+ * 50 ns per run of any program on the host. Without the right (CAP_SYS_ADMIN) nothing happens.
+ */
+void loader__count_cost(struct loader *l, bool on);
 
 /**
  * loader__for_each_cost() - what each loaded program cost, where the kernel counts it.
@@ -131,8 +147,5 @@ int loader__consume(struct loader *l);
 
 /** loader__counters() - the sum over all processors; no system call. @v: UKP_CTR_MAX values. */
 void loader__counters(const struct loader *l, uint64_t *v);
-
-/** loader__run_stats() - runs of the sampling program and their time, if the kernel keeps them (else 0). */
-void loader__run_stats(const struct loader *l, uint64_t *runs, uint64_t *ns);
 
 #endif /* USER_LOADER_H */

@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exit_names.h"
 #include "image.h"
 #include "locate.h"
 #include "log.h"
 #include "recording.h"
 #include "snapshot.h"
+#include "strbuf.h"
 #include "symbolizer.h"
 #include "symtab.h"
 #include "vmm_info.h"
@@ -274,9 +276,9 @@ static size_t index_of(const struct recording *r, uint32_t id)
 	return i;
 }
 
-uint64_t naming__unresolved(struct naming *n, const struct recording *r)
+uint64_t naming__unresolved(struct naming *n, const struct recording *r, bool exits)
 {
-	const struct profile *p = recording__profile(r);
+	const struct profile *p = exits ? recording__exit_profile(r) : recording__profile(r);
 	const struct sym_frame *frames;
 	struct profile_stack stack;
 	uint64_t nr = 0;
@@ -284,7 +286,7 @@ uint64_t naming__unresolved(struct naming *n, const struct recording *r)
 
 	for (i = 0; i < profile__nr(p); i++) {
 		profile__stack(p, i, &stack);
-		vm = index_of(r, stack.vm);
+		vm = index_of(r, stack.key.vm);
 		if (!stack.nr_frames || vm >= n->nr ||
 		    !symbolizer__resolve(n->vms[vm].syms, stack.frames[0], false, &frames))
 			nr += stack.count;
@@ -364,6 +366,66 @@ static int add_vms(struct naming *n, const struct recording *r, struct snapshot 
 	return 0;
 }
 
+/* Names of what an exit was: its reason, and what it was for. */
+struct exit_frames {
+	struct strbuf text[2];
+	struct snap_host_frame frames[2];
+	uint32_t nr;
+};
+
+static int name_exit(struct exit_frames *f, const struct recording_vm_data *vm, const struct profile_key *key)
+{
+	uint32_t i;
+
+	f->nr = 0;
+	for (i = 0; i < 2; i++) {
+		strbuf__truncate(&f->text[i], 0);
+		if (!i)
+			exit_names__reason(&f->text[i], key->isa, key->reason);
+		else
+			exit_names__detail(&f->text[i], vm->vmm, key->detail, key->value);
+		if (strbuf__err(&f->text[i]))
+			return -ENOMEM;
+		if (f->text[i].len)
+			f->frames[f->nr++] = (struct snap_host_frame){ SNAP_FRAME_EXIT, strbuf__str(&f->text[i]) };
+	}
+	return 0;
+}
+
+static int add_exit_stacks(const struct recording *r, bool idle, struct snapshot *snap)
+{
+	const struct profile *p = recording__exit_profile(r);
+	struct exit_frames frames = { 0 };
+	struct profile_stack stack;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < profile__nr(p) && !err; i++) {
+		profile__stack(p, i, &stack);
+		struct snap_stack s = {
+			.vm = index_of(r, stack.key.vm),
+			.vcpu = stack.key.vcpu,
+			.place = stack.key.place == UKP_PLACE_VMM ? SNAP_PLACE_VMM : SNAP_PLACE_KVM,
+			.stop = stack.key.stop == UKP_STOP_ROOT ? NULL : recording__stop_label(stack.key.stop),
+			.nr_frames = stack.nr_frames,
+			.frames = stack.frames,
+			.count = stack.count,
+			.weight_ns = stack.weight,
+		};
+		/* A guest that waits would be all that the picture shows. */
+		if (!idle && exit_names__is_idle(stack.key.isa, stack.key.reason))
+			s.weight_ns = 0;
+		err = name_exit(&frames, recording__vm_data(r, s.vm), &stack.key);
+		s.host = frames.frames;
+		s.nr_host = frames.nr;
+		if (!err)
+			err = snapshot__add_stack(snap, &s);
+	}
+	strbuf__free(&frames.text[0]);
+	strbuf__free(&frames.text[1]);
+	return err;
+}
+
 static int add_stacks(const struct recording *r, struct snapshot *snap)
 {
 	const struct profile *p = recording__profile(r);
@@ -374,13 +436,13 @@ static int add_stacks(const struct recording *r, struct snapshot *snap)
 	for (i = 0; i < profile__nr(p); i++) {
 		profile__stack(p, i, &stack);
 		struct snap_stack s = {
-			.vm = index_of(r, stack.vm),
-			.vcpu = stack.vcpu,
-			.place = stack.place == UKP_PLACE_GUEST ? SNAP_PLACE_GUEST :
-				 stack.place == UKP_PLACE_VMM	? SNAP_PLACE_VMM :
-				 emulated			? SNAP_PLACE_GUEST :
-								  SNAP_PLACE_KVM,
-			.stop = stack.stop == UKP_STOP_ROOT ? NULL : recording__stop_label(stack.stop),
+			.vm = index_of(r, stack.key.vm),
+			.vcpu = stack.key.vcpu,
+			.place = stack.key.place == UKP_PLACE_GUEST ? SNAP_PLACE_GUEST :
+				 stack.key.place == UKP_PLACE_VMM   ? SNAP_PLACE_VMM :
+				 emulated			    ? SNAP_PLACE_GUEST :
+								      SNAP_PLACE_KVM,
+			.stop = stack.key.stop == UKP_STOP_ROOT ? NULL : recording__stop_label(stack.key.stop),
 			.nr_frames = stack.nr_frames,
 			.frames = stack.frames,
 			.count = stack.count,
@@ -414,19 +476,23 @@ static int add_counters(const struct recording *r, struct snapshot *snap)
 	if (snapshot__add_counter(snap, &c))
 		return -ENOMEM;
 	c = (struct snap_counter){ "stacks_overflow", "Samples kept without frames: too many different stacks",
-				   profile__nr_overflow(recording__profile(r)) };
+				   profile__nr_overflow(recording__profile(r)) +
+					   profile__nr_overflow(recording__exit_profile(r)) };
 	return snapshot__add_counter(snap, &c);
 }
 
-int naming__snapshot(struct naming *n, const struct recording *r, struct snapshot **out)
+int naming__snapshot(struct naming *n, const struct recording *r, const struct naming_what *what,
+		     struct snapshot **out)
 {
 	const struct recording_info *ri = recording__info(r);
+	bool is_exits = what->measure != SNAP_MEASURE_SAMPLES;
 	struct snap_info info = {
 		.start_wall_ns = ri->start_wall_ns,
 		.duration_ns = recording__duration_ns(r),
-		.period_ns = ri->period_ns,
-		.freq_hz = ri->freq_hz,
+		.period_ns = is_exits ? 0 : ri->period_ns,
+		.freq_hz = is_exits ? 0 : ri->freq_hz,
 		.event = ri->event,
+		.measure = what->measure,
 		.host = ri->host,
 	};
 	struct snapshot *snap = NULL;
@@ -440,7 +506,7 @@ int naming__snapshot(struct naming *n, const struct recording *r, struct snapsho
 	if (!err)
 		err = add_vms(n, r, snap);
 	if (!err)
-		err = add_stacks(r, snap);
+		err = is_exits ? add_exit_stacks(r, what->idle, snap) : add_stacks(r, snap);
 	if (!err)
 		err = add_counters(r, snap);
 	if (err) {

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "snapshot.h"
+
 struct naming;
 struct recording;
 struct snapshot;
@@ -41,9 +43,16 @@ int naming__update(struct naming *n, const struct recording *r);
 
 /**
  * naming__unresolved() - samples whose leaf has no name; those without any frame are counted, too.
+ * @exits: of the VM exits instead.
  * Cost: one cached look-up per stack.
  */
-uint64_t naming__unresolved(struct naming *n, const struct recording *r);
+uint64_t naming__unresolved(struct naming *n, const struct recording *r, bool exits);
+
+/* What of a recording is to be frozen. */
+struct naming_what {
+	enum snap_measure measure; /* samples, or VM exits by count or time */
+	bool idle;		   /* the time of exits in which the guest waits, too (HLT) */
+};
 
 /**
  * naming__snapshot() - freeze the recording with its names.
@@ -54,7 +63,8 @@ uint64_t naming__unresolved(struct naming *n, const struct recording *r);
  * Return: 0; -EBADMSG if the user's image is not what a guest runs (the snapshot is good, its frames are
  * addresses); -ENOMEM.
  */
-int naming__snapshot(struct naming *n, const struct recording *r, struct snapshot **out);
+int naming__snapshot(struct naming *n, const struct recording *r, const struct naming_what *what,
+		     struct snapshot **out);
 
 /**
  * naming__linear_offset() - distance of virtual and physical addresses that a VM's image is linked for.

@@ -19,12 +19,28 @@ struct node {
 	uint64_t count;
 	uint64_t weight;
 	size_t frames; /* index into the arena */
-	uint32_t vm;
-	uint32_t vcpu;
+	uint64_t aged; /* count at the last profile__age() */
+	uint32_t quiet; /* calls of it since the count changed */
+	struct profile_key key;
 	uint16_t nr_frames;
-	uint8_t place;
-	uint8_t stop;
 };
+
+/* What a stack had counted when a mark was set; a stack that came later has no entry. */
+struct moment {
+	uint64_t count;
+	uint64_t weight;
+};
+
+struct profile_mark {
+	struct profile_mark *next;
+	struct moment *moments;
+	size_t nr;
+	size_t cap;
+	size_t nr_kept; /* while stacks are dropped */
+};
+
+/* Keys are compared as bytes. */
+_Static_assert(sizeof(struct profile_key) == 24, "profile_key has no padding");
 
 struct profile {
 	struct node *nodes;
@@ -39,6 +55,7 @@ struct profile {
 	size_t arena_cap;
 	uint64_t nr_overflow;
 	uint64_t hash_key; /* odd */
+	struct profile_mark *marks;
 };
 
 int profile__new(struct profile **out, size_t max_stacks)
@@ -75,22 +92,32 @@ static uint64_t mix(uint64_t key, uint64_t h, uint64_t v)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint64_t hash_sample(const struct profile *p, const struct ukp_sample *s, uint16_t nr_frames)
+/* A stack that is looked for. */
+struct wanted {
+	const struct profile_key *key;
+	const uint64_t *frames;
+	uint64_t hash;
+	uint16_t nr_frames;
+};
+
+static uint64_t hash_of(const struct profile *p, const struct wanted *w)
 {
-	uint64_t h = mix(p->hash_key, 0x9e3779b97f4a7c15ULL, (uint64_t)s->hdr.vm << 32 | s->hdr.vcpu);
+	uint64_t h, words[sizeof(*w->key) / 8];
 	uint16_t i;
 
-	h = mix(p->hash_key, h, (uint64_t)s->place << 24 | (uint64_t)s->stop << 16 | nr_frames);
-	for (i = 0; i < nr_frames; i++)
-		h = mix(p->hash_key, h, s->frames[i]);
+	memcpy(words, w->key, sizeof(words));
+	h = mix(p->hash_key, 0x9e3779b97f4a7c15ULL, w->nr_frames);
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		h = mix(p->hash_key, h, words[i]);
+	for (i = 0; i < w->nr_frames; i++)
+		h = mix(p->hash_key, h, w->frames[i]);
 	return h;
 }
 
-static bool same(const struct profile *p, const struct node *n, const struct ukp_sample *s, uint16_t nr_frames)
+static bool same(const struct profile *p, const struct node *n, const struct wanted *w)
 {
-	return n->vm == s->hdr.vm && n->vcpu == s->hdr.vcpu && n->place == s->place && n->stop == s->stop &&
-	       n->nr_frames == nr_frames &&
-	       (!nr_frames || !memcmp(p->arena + n->frames, s->frames, nr_frames * sizeof(*s->frames)));
+	return n->hash == w->hash && n->nr_frames == w->nr_frames && !memcmp(&n->key, w->key, sizeof(n->key)) &&
+	       (!w->nr_frames || !memcmp(p->arena + n->frames, w->frames, w->nr_frames * sizeof(*w->frames)));
 }
 
 static int grow(struct profile *p, uint16_t nr_frames)
@@ -132,56 +159,50 @@ static int grow(struct profile *p, uint16_t nr_frames)
 	return 0;
 }
 
-static struct node *find(struct profile *p, const struct ukp_sample *s, uint16_t nr_frames, uint64_t hash, size_t *slot)
+static struct node *find(struct profile *p, const struct wanted *w, size_t *slot)
 {
-	size_t k = hash & (p->index_size - 1);
-	struct node *n;
+	size_t k = w->hash & (p->index_size - 1);
 
-	for (; p->index[k]; k = (k + 1) & (p->index_size - 1)) {
-		n = &p->nodes[p->index[k] - 1];
-		if (n->hash == hash && same(p, n, s, nr_frames))
-			return n;
-	}
+	for (; p->index[k]; k = (k + 1) & (p->index_size - 1))
+		if (same(p, &p->nodes[p->index[k] - 1], w))
+			return &p->nodes[p->index[k] - 1];
 	*slot = k;
 	return NULL;
 }
 
-int profile__add(struct profile *p, const struct ukp_sample *s)
+int profile__add(struct profile *p, const struct profile_key *key, const uint64_t *frames, uint16_t nr_frames,
+		 uint64_t count, uint64_t weight)
 {
-	uint16_t nr_frames = s->nr_frames;
+	struct wanted w = { .key = key, .frames = frames, .nr_frames = nr_frames };
 	struct node *n;
-	uint64_t hash;
 	size_t slot;
 
 	if (grow(p, nr_frames))
 		return -ENOMEM;
-	hash = hash_sample(p, s, nr_frames);
-	n = find(p, s, nr_frames, hash, &slot);
+	w.hash = hash_of(p, &w);
+	n = find(p, &w, &slot);
 	if (!n && (p->nr >= p->max || p->arena_len + nr_frames > p->max_frames)) {
-		/* Full: the sample stays in the totals, its frames are given up. */
+		/* Full: it stays in the totals, its frames are given up. */
 		p->nr_overflow++;
-		nr_frames = 0;
-		hash = hash_sample(p, s, 0);
-		n = find(p, s, 0, hash, &slot);
+		w.nr_frames = 0;
+		w.hash = hash_of(p, &w);
+		n = find(p, &w, &slot);
 	}
 	if (!n) {
 		n = &p->nodes[p->nr++];
 		*n = (struct node){
-			.hash = hash,
+			.hash = w.hash,
 			.frames = p->arena_len,
-			.vm = s->hdr.vm,
-			.vcpu = s->hdr.vcpu,
-			.nr_frames = nr_frames,
-			.place = s->place,
-			.stop = s->stop,
+			.key = *key,
+			.nr_frames = w.nr_frames,
 		};
-		if (nr_frames) /* without any there may be no arena yet */
-			memcpy(p->arena + p->arena_len, s->frames, nr_frames * sizeof(*s->frames));
-		p->arena_len += nr_frames;
+		if (w.nr_frames) /* without any there may be no arena yet */
+			memcpy(p->arena + p->arena_len, frames, w.nr_frames * sizeof(*frames));
+		p->arena_len += w.nr_frames;
 		p->index[slot] = p->nr;
 	}
-	n->count++;
-	n->weight += s->period;
+	n->count += count;
+	n->weight += weight;
 	return 0;
 }
 
@@ -195,10 +216,7 @@ void profile__stack(const struct profile *p, size_t i, struct profile_stack *out
 	const struct node *n = &p->nodes[i];
 
 	*out = (struct profile_stack){
-		.vm = n->vm,
-		.vcpu = n->vcpu,
-		.place = n->place,
-		.stop = n->stop,
+		.key = n->key,
 		.nr_frames = n->nr_frames,
 		.count = n->count,
 		.weight = n->weight,
@@ -209,4 +227,139 @@ void profile__stack(const struct profile *p, size_t i, struct profile_stack *out
 uint64_t profile__nr_overflow(const struct profile *p)
 {
 	return p->nr_overflow;
+}
+
+/* --- marks --- */
+
+int profile__move_mark(struct profile *p, struct profile_mark *m)
+{
+	struct moment *moments;
+	size_t i;
+
+	if (p->nr > m->cap) {
+		moments = reallocarray(m->moments, p->cap, sizeof(*moments));
+		if (!moments)
+			return -ENOMEM;
+		m->moments = moments;
+		m->cap = p->cap;
+	}
+	for (i = 0; i < p->nr; i++)
+		m->moments[i] = (struct moment){ p->nodes[i].count, p->nodes[i].weight };
+	m->nr = p->nr;
+	return 0;
+}
+
+int profile__mark(struct profile *p, struct profile_mark **out)
+{
+	struct profile_mark *m;
+
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	if (profile__move_mark(p, m)) {
+		free(m);
+		return -ENOMEM;
+	}
+	m->next = p->marks;
+	p->marks = m;
+	*out = m;
+	return 0;
+}
+
+void profile__unmark(struct profile *p, struct profile_mark *m)
+{
+	struct profile_mark **at;
+
+	if (!m)
+		return;
+	for (at = &p->marks; *at != m; at = &(*at)->next)
+		;
+	*at = m->next;
+	free(m->moments);
+	free(m);
+}
+
+void profile__since(const struct profile *p, const struct profile_mark *m, size_t i, struct profile_stack *out)
+{
+	profile__stack(p, i, out);
+	if (i >= m->nr)
+		return;
+	out->count -= m->moments[i].count;
+	out->weight -= m->moments[i].weight;
+}
+
+/* --- forgetting --- */
+
+/* Keep the stacks for which @keep is true, in their order; the marks move along. */
+static void compact(struct profile *p, bool (*keep)(const struct profile *p, size_t i, uint32_t arg), uint32_t arg)
+{
+	size_t i, k, n = 0, arena = 0;
+	struct profile_mark *m;
+	struct node *node;
+
+	for (m = p->marks; m; m = m->next)
+		m->nr_kept = 0;
+	/* Arena pieces are in the order of the nodes, so moving down never overwrites what is still needed. */
+	for (i = 0; i < p->nr; i++) {
+		if (!keep(p, i, arg))
+			continue;
+		/* Those of a mark are the oldest, so they stay in front. */
+		for (m = p->marks; m; m = m->next)
+			if (i < m->nr)
+				m->moments[m->nr_kept++] = m->moments[i];
+		node = &p->nodes[n];
+		*node = p->nodes[i];
+		if (node->nr_frames)
+			memmove(p->arena + arena, p->arena + node->frames, node->nr_frames * sizeof(*p->arena));
+		node->frames = arena;
+		arena += node->nr_frames;
+		n++;
+	}
+	for (m = p->marks; m; m = m->next)
+		m->nr = m->nr_kept;
+	p->nr = n;
+	p->arena_len = arena;
+	memset(p->index, 0, p->index_size * sizeof(*p->index));
+	for (i = 0; i < n; i++) {
+		for (k = p->nodes[i].hash & (p->index_size - 1); p->index[k]; k = (k + 1) & (p->index_size - 1))
+			;
+		p->index[k] = i + 1;
+	}
+}
+
+static bool is_not_of(const struct profile *p, size_t i, uint32_t vm)
+{
+	return p->nodes[i].key.vm != vm;
+}
+
+void profile__forget(struct profile *p, uint32_t vm)
+{
+	if (p->nr)
+		compact(p, is_not_of, vm);
+}
+
+static bool is_in_use(const struct profile *p, size_t i, uint32_t arg)
+{
+	const struct profile_mark *m;
+
+	(void)arg;
+	if (p->nodes[i].quiet < 2)
+		return true;
+	for (m = p->marks; m; m = m->next)
+		if (i >= m->nr || m->moments[i].count != p->nodes[i].count)
+			return true;
+	return false;
+}
+
+size_t profile__age(struct profile *p)
+{
+	size_t i, nr = p->nr;
+
+	for (i = 0; i < p->nr; i++) {
+		p->nodes[i].quiet = p->nodes[i].count == p->nodes[i].aged ? p->nodes[i].quiet + 1 : 0;
+		p->nodes[i].aged = p->nodes[i].count;
+	}
+	if (2 * p->nr >= p->max || 2 * p->arena_len >= p->max_frames)
+		compact(p, is_in_use, 0);
+	return nr - p->nr;
 }

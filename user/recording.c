@@ -18,8 +18,10 @@ struct recording {
 	struct recording_vm_data *vms;
 	size_t nr_vms;
 	struct profile *profile;
+	struct profile *exit_profile;
 	uint64_t counters[UKP_CTR_MAX];
 	uint64_t nr_samples;
+	uint64_t nr_exit_stacks;
 	uint64_t nr_bad;
 	uint64_t last_ts_ns;
 	uint64_t duration_ns;
@@ -33,7 +35,8 @@ int recording__new(struct recording **out)
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
-	if (profile__new(&r->profile, MAX_STACKS)) {
+	if (profile__new(&r->profile, MAX_STACKS) || profile__new(&r->exit_profile, MAX_STACKS)) {
+		profile__free(r->profile);
 		free(r);
 		return -ENOMEM;
 	}
@@ -60,6 +63,7 @@ void recording__free(struct recording *r)
 		release_vm(&r->vms[i]);
 	free(r->vms);
 	profile__free(r->profile);
+	profile__free(r->exit_profile);
 	free(r->version);
 	free(r->host);
 	free(r->event);
@@ -158,21 +162,55 @@ static int add_text(struct recording_vm_data *vm, const struct ukp_text *t)
 	return 0;
 }
 
+static void note_seen(struct recording *r, struct recording_vm_data *vm, const struct ukp_rec_hdr *hdr)
+{
+	if (hdr->vcpu >= vm->nr_vcpus)
+		vm->nr_vcpus = hdr->vcpu + 1;
+	if (hdr->ts_ns > r->last_ts_ns)
+		r->last_ts_ns = hdr->ts_ns;
+}
+
 static int add_sample(struct recording *r, struct recording_vm_data *vm, const struct ukp_sample *s)
 {
+	struct profile_key key = {
+		.vm = s->hdr.vm,
+		.vcpu = s->hdr.vcpu,
+		.place = s->place,
+		.stop = s->stop,
+	};
 	int err;
 
-	err = profile__add(r->profile, s);
+	err = profile__add(r->profile, &key, (const uint64_t *)s->frames, s->nr_frames, 1, s->period);
 	if (err)
 		return err;
 	r->nr_samples++;
 	vm->nr_samples++;
 	vm->nr_place[s->place]++;
 	vm->nr_stop[s->stop]++;
-	if (s->hdr.vcpu >= vm->nr_vcpus)
-		vm->nr_vcpus = s->hdr.vcpu + 1;
-	if (s->hdr.ts_ns > r->last_ts_ns)
-		r->last_ts_ns = s->hdr.ts_ns;
+	note_seen(r, vm, &s->hdr);
+	return 0;
+}
+
+static int add_exit(struct recording *r, struct recording_vm_data *vm, const struct ukp_exit_sample *s)
+{
+	struct profile_key key = {
+		.value = s->value,
+		.vm = s->hdr.vm,
+		.vcpu = s->hdr.vcpu,
+		.reason = s->reason,
+		.isa = s->isa,
+		.detail = s->detail,
+		.place = s->to_user ? UKP_PLACE_VMM : UKP_PLACE_KVM,
+		.stop = s->stop,
+	};
+	int err;
+
+	err = profile__add(r->exit_profile, &key, (const uint64_t *)s->frames, s->nr_frames, s->count, s->ns);
+	if (err)
+		return err;
+	r->nr_exit_stacks++;
+	vm->nr_exit_stop[s->stop]++;
+	note_seen(r, vm, &s->hdr);
 	return 0;
 }
 
@@ -181,6 +219,13 @@ static bool sample_is_valid(const struct ukp_sample *s, size_t len)
 	return len >= sizeof(*s) && s->nr_frames <= UKP_MAX_FRAMES &&
 	       len == sizeof(*s) + s->nr_frames * sizeof(s->frames[0]) && s->place <= UKP_PLACE_VMM &&
 	       s->stop < UKP_STOP_MAX && s->hdr.vcpu < 65536;
+}
+
+static bool exit_is_valid(const struct ukp_exit_sample *s, size_t len)
+{
+	return len >= sizeof(*s) && s->nr_frames <= UKP_MAX_FRAMES &&
+	       len == sizeof(*s) + s->nr_frames * sizeof(s->frames[0]) && s->stop < UKP_STOP_MAX &&
+	       s->hdr.vcpu < 65536 && s->count && s->count <= 1ull << UKP_PICK_MAX_SHIFT && s->detail < UKP_DETAIL_MAX;
 }
 
 static bool text_is_valid(const struct ukp_text *t, size_t len)
@@ -209,6 +254,11 @@ int recording__record(struct recording *r, const void *data, size_t len)
 		if (!text_is_valid(data, len))
 			goto bad;
 		err = add_text(vm, data);
+		break;
+	case UKP_REC_EXIT:
+		if (!exit_is_valid(data, len))
+			goto bad;
+		err = add_exit(r, vm, data);
 		break;
 	default:
 		goto bad;
@@ -263,6 +313,21 @@ const struct recording_vm_data *recording__vm_data(const struct recording *r, si
 const struct profile *recording__profile(const struct recording *r)
 {
 	return r->profile;
+}
+
+const struct profile *recording__exit_profile(const struct recording *r)
+{
+	return r->exit_profile;
+}
+
+uint64_t recording__nr_exit_stacks(const struct recording *r)
+{
+	return r->nr_exit_stacks;
+}
+
+bool recording__is_of_exits(const struct recording *r)
+{
+	return r->event && !strcmp(r->event, RECORDING_EVENT_EXITS);
 }
 
 const uint64_t *recording__counter_values(const struct recording *r)

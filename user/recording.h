@@ -21,11 +21,13 @@
 struct capture_writer;
 struct recording;
 
+#define RECORDING_EVENT_EXITS "exits"
+
 /* Facts known at the start. Strings are borrowed by the call and copied. */
 struct recording_info {
 	const char *version;	/* of the ukprof that recorded */
 	const char *host;	/* kernel release */
-	const char *event;	/* "cpu-clock", "cycles" */
+	const char *event;	/* "cpu-clock", "cycles", RECORDING_EVENT_EXITS */
 	uint32_t freq_hz;
 	uint64_t period_ns;	/* 0 for events that do not count time */
 	uint64_t start_wall_ns; /* CLOCK_REALTIME */
@@ -72,6 +74,7 @@ struct recording_vm_data {
 	uint64_t nr_samples;
 	uint64_t nr_place[3];		 /* by enum ukp_place */
 	uint64_t nr_stop[UKP_STOP_MAX];	 /* by enum ukp_stop */
+	uint64_t nr_exit_stop[UKP_STOP_MAX]; /* of the stacks of exits */
 	uint32_t nr_vcpus;		 /* highest vCPU id sampled + 1 */
 	size_t nr_texts;
 	struct recording_text *texts;
@@ -109,6 +112,9 @@ const struct recording_info *recording__info(const struct recording *r);
 size_t recording__nr_vms(const struct recording *r);
 const struct recording_vm_data *recording__vm_data(const struct recording *r, size_t i);
 const struct profile *recording__profile(const struct recording *r);
+const struct profile *recording__exit_profile(const struct recording *r); /* of VM exits; weights in ns */
+uint64_t recording__nr_exit_stacks(const struct recording *r); /* taken into it */
+bool recording__is_of_exits(const struct recording *r); /* made to look at exits: RECORDING_EVENT_EXITS */
 const uint64_t *recording__counter_values(const struct recording *r); /* UKP_CTR_MAX */
 uint64_t recording__nr_samples(const struct recording *r); /* taken into the profile */
 uint64_t recording__nr_bad(const struct recording *r);	    /* records that were skipped */

@@ -33,13 +33,15 @@ struct session {
 	struct vm_registry *registry;
 	struct sampler *sampler;
 	struct exits *exits; /* NULL: not asked for */
+	struct level_account *levels;
+	enum level level;
 	pid_t pid; /* resolved target; 0: all */
 	int epoll_fd;
 	int signal_fd;
 	int timer_fd;
 	sigset_t old_mask;
 	uint64_t start_ns;
-	bool sampling;
+	bool running;  /* VMs that are found are recorded */
 	bool counting; /* VM exits */
 	int err; /* first error of a callback */
 	bool explained;
@@ -73,6 +75,8 @@ static int record_vm(struct session *s, struct vm *vm)
 	if (s->ops->linear_offset && s->ops->linear_offset(s->ops_ctx, vm->info.image, &offset))
 		vm_registry__set_linear(s->registry, vm, offset);
 	loader__want_text(s->loader, vm->id, TEXT_AT_START);
+	if (s->ops->vm_new)
+		s->ops->vm_new(s->ops_ctx, vm->id, vm->pid, vm->fd);
 	return recording__vm(s->rec, &rv);
 }
 
@@ -98,14 +102,14 @@ static int on_vm_new(void *ctx, struct vm *vm)
 {
 	struct session *s = ctx;
 
-	return s->sampling ? record_vm(s, vm) : 0;
+	return s->running ? record_vm(s, vm) : 0;
 }
 
 static int on_vcpu_new(void *ctx, struct vcpu *vcpu)
 {
 	struct session *s = ctx;
 
-	return s->sampling ? start_vcpu(s, vcpu) : 0;
+	return s->running && s->level >= LEVEL_SAMPLING ? start_vcpu(s, vcpu) : 0;
 }
 
 static void on_vcpu_gone(void *ctx, struct vcpu *vcpu)
@@ -255,7 +259,7 @@ enum session_status session__new(struct session **out, const struct session_opts
 		.vcpu_new = on_vcpu_new,
 		.vcpu_gone = on_vcpu_gone,
 	};
-	struct loader_opts lo = { .ring_bytes = opts->ring_bytes, .exits = opts->exits };
+	struct loader_opts lo = { .ring_bytes = opts->ring_bytes, .exits = opts->max_level >= LEVEL_EXITS };
 	enum session_status status = SESSION_FAILED;
 	struct session *s;
 	int err;
@@ -282,7 +286,8 @@ enum session_status session__new(struct session **out, const struct session_opts
 	}
 	if (vm_registry__new(&s->registry, s->loader, &ops, s) ||
 	    sampler__new(&s->sampler, s->loader, &opts->sampler) ||
-	    (opts->exits && exits__new(&s->exits, s->loader))) {
+	    level_account__new(&s->levels, s->loader) ||
+	    (opts->max_level >= LEVEL_EXITS && exits__new(&s->exits, s->loader))) {
 		log_err("session: out of memory");
 		goto err_free;
 	}
@@ -336,6 +341,10 @@ static int open_fds(struct session *s)
 	sigaddset(&mask, SIGINT);
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGHUP);
+	if (s->exits) {
+		sigaddset(&mask, SIGUSR1);
+		sigaddset(&mask, SIGUSR2);
+	}
 	sigprocmask(SIG_BLOCK, &mask, &s->old_mask);
 	s->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -368,7 +377,8 @@ static int begin_recording(struct session *s)
 	struct recording_info info = {
 		.version = UKPROF_VERSION,
 		.host = hostinfo__release(),
-		.event = sampler__event_name(s->opts.sampler.event),
+		.event = s->opts.level == LEVEL_FULL ? RECORDING_EVENT_EXITS :
+						       sampler__event_name(s->opts.sampler.event),
 		.freq_hz = s->opts.sampler.freq_hz,
 		.period_ns = sampler__period_ns(&s->opts.sampler),
 		.start_wall_ns = now_ns(CLOCK_REALTIME),
@@ -379,7 +389,6 @@ static int begin_recording(struct session *s)
 	return recording__begin(s->rec, &info);
 }
 
-/* After the samplers: on Intel their events make KVM read RIP, and must be asked first. */
 static int start_counting(struct session *s)
 {
 	int err = exits__start(s->exits);
@@ -394,32 +403,102 @@ static int start_counting(struct session *s)
 	return err;
 }
 
-/* Sample what was found by session__new(); from here on the registry's callbacks do. */
+static void stop_counting(struct session *s)
+{
+	if (s->counting)
+		exits__stop(s->exits);
+	s->counting = false;
+}
+
+/* Its vCPUs are sampled, or no longer. */
+static int start_vm(struct session *s, struct vm *vm)
+{
+	size_t k;
+
+	for (k = 0; k < vm->nr_vcpus; k++)
+		if (vm->vcpus[k]->tid && !vm->vcpus[k]->user)
+			start_vcpu(s, vm->vcpus[k]);
+	return s->err;
+}
+
+static void stop_vm(struct vm *vm)
+{
+	size_t k;
+
+	for (k = 0; k < vm->nr_vcpus; k++) {
+		sampler__stop(vm->vcpus[k]->user);
+		vm->vcpus[k]->user = NULL;
+	}
+}
+
+static void set_exit_stacks(struct session *s, bool on)
+{
+	struct ukp_settings set = { .exit_shift = UKP_EXIT_SHIFT_AUTO };
+	uint64_t hz = s->opts.exit_stack_hz;
+
+	if (on && hz) {
+		set.exit_stacks = hz * UKP_PICK_WINDOW_NS / 1000000000;
+		set.exit_stacks += !set.exit_stacks;
+		for (set.exit_time_log2 = 0; 2ull << set.exit_time_log2 <= 1000000000 / hz; set.exit_time_log2++)
+			;
+		if (s->opts.exit_every)
+			for (set.exit_shift = 0; 1ull << set.exit_shift < s->opts.exit_every; set.exit_shift++)
+				;
+	}
+	loader__set_exit_stacks(s->loader, &set);
+}
+
+int session__set_level(struct session *s, enum level level)
+{
+	struct vm *vm;
+	size_t i;
+	int err = 0;
+
+	if (level > s->opts.max_level)
+		return -EINVAL;
+	if (level < LEVEL_EXITS)
+		stop_counting(s);
+	for (i = 0; i < vm_registry__nr(s->registry) && !err; i++) {
+		vm = vm_registry__vm(s->registry, i);
+		if (!is_target(s, vm))
+			continue;
+		if (level < LEVEL_SAMPLING)
+			stop_vm(vm);
+		else
+			err = start_vm(s, vm);
+	}
+	/* After the samplers: on Intel their events make KVM read RIP, and must be asked first. */
+	if (!err && level >= LEVEL_EXITS && !s->counting)
+		err = start_counting(s);
+	if (err)
+		return err;
+	set_exit_stacks(s, level == LEVEL_FULL);
+	s->level = level;
+	level_account__set(s->levels, level, now_ns(CLOCK_MONOTONIC));
+	return 0;
+}
+
+/* Look at what was found by session__new(); from here on the registry's callbacks do. */
 static int start_sampling(struct session *s)
 {
 	struct vm *vm;
 	size_t i, k;
 	int err;
 
-	s->sampling = true;
+	s->running = true;
 	for (i = 0; i < vm_registry__nr(s->registry); i++) {
 		vm = vm_registry__vm(s->registry, i);
-		if (!is_target(s, vm)) {
-			/* Its vCPUs would run our programs for nothing. */
-			for (k = 0; k < vm->nr_vcpus; k++)
-				loader__del_vcpu(s->loader, vm->vcpus[k]->tid);
+		if (is_target(s, vm)) {
+			err = record_vm(s, vm);
+			if (err)
+				return err;
 			continue;
 		}
-		err = record_vm(s, vm);
-		if (err)
-			return err;
+		/* Its vCPUs would run our programs for nothing. */
 		for (k = 0; k < vm->nr_vcpus; k++)
-			if (vm->vcpus[k]->tid)
-				start_vcpu(s, vm->vcpus[k]);
-		if (s->err)
-			return s->err;
+			loader__del_vcpu(s->loader, vm->vcpus[k]->tid);
 	}
-	return s->exits ? start_counting(s) : 0;
+	return session__set_level(s, s->opts.level);
 }
 
 static int take_counters(struct session *s)
@@ -436,17 +515,17 @@ static void session__stop(struct session *s)
 	struct vm *vm;
 	size_t i, k;
 
-	if (s->counting)
-		exits__stop(s->exits);
-	s->counting = false;
+	stop_counting(s);
+	if (s->levels)
+		level_account__stop(s->levels, now_ns(CLOCK_MONOTONIC));
 	for (i = 0; s->registry && i < vm_registry__nr(s->registry); i++) {
 		vm = vm_registry__vm(s->registry, i);
 		for (k = 0; k < vm->nr_vcpus; k++)
 			on_vcpu_gone(s, vm->vcpus[k]);
 	}
-	if (s->sampling)
+	if (s->running)
 		loader__consume(s->loader);
-	s->sampling = false;
+	s->running = false;
 }
 
 /* Returns false when there is nothing left to record. */
@@ -475,6 +554,24 @@ static bool read_fd(int fd, size_t size)
 	return read(fd, buf, size) == (ssize_t)size;
 }
 
+/* Returns true for a signal that ends the session. */
+static bool take_signals(struct session *s)
+{
+	struct signalfd_siginfo si;
+	int level;
+
+	while (read(s->signal_fd, &si, sizeof(si)) == sizeof(si)) {
+		if (si.ssi_signo != SIGUSR1 && si.ssi_signo != SIGUSR2)
+			return true;
+		level = (int)s->level + (si.ssi_signo == SIGUSR1 ? 1 : -1);
+		if (level < LEVEL_COUNTERS || level > (int)s->opts.max_level)
+			log_warn("session: the level is %s already", level__name(s->level));
+		else if (!session__set_level(s, level))
+			log_info("session: the level is now %s", level__name(level));
+	}
+	return false;
+}
+
 static enum recording_end run_loop(struct session *s, const struct session_ops *ops, void *ctx)
 {
 	uint64_t end_ns = s->opts.duration_ns ? s->start_ns + s->opts.duration_ns : UINT64_MAX;
@@ -487,7 +584,7 @@ static enum recording_end run_loop(struct session *s, const struct session_ops *
 		epoll_wait(s->epoll_fd, ev, 3, timeout_ms);
 		loader__consume(s->loader);
 		now = now_ns(CLOCK_MONOTONIC);
-		if (read_fd(s->signal_fd, sizeof(struct signalfd_siginfo)))
+		if (take_signals(s))
 			return RECORDING_INTERRUPTED;
 		if (now >= end_ns)
 			return RECORDING_FINISHED;
@@ -495,6 +592,7 @@ static enum recording_end run_loop(struct session *s, const struct session_ops *
 			continue;
 		if (!refresh(s))
 			return RECORDING_VM_ENDED;
+		level_account__tick(s->levels, now);
 		if (!s->err)
 			s->err = take_counters(s);
 		if (!s->err && ops->tick)
@@ -551,9 +649,30 @@ struct exits *session__exits(struct session *s)
 	return s->exits;
 }
 
+struct run_stats {
+	uint64_t runs;
+	uint64_t ns;
+};
+
+static int add_run_stats(void *ctx, const char *name, uint64_t runs, uint64_t ns)
+{
+	if (!strcmp(name, LOADER_SAMPLE_PROGRAM))
+		*(struct run_stats *)ctx = (struct run_stats){ runs, ns };
+	return 0;
+}
+
 void session__run_stats(const struct session *s, uint64_t *runs, uint64_t *ns)
 {
-	loader__run_stats(s->loader, runs, ns);
+	struct run_stats stats = { 0 };
+
+	loader__for_each_cost(s->loader, add_run_stats, &stats);
+	*runs = stats.runs;
+	*ns = stats.ns;
+}
+
+const struct level_account *session__levels(const struct session *s)
+{
+	return s->levels;
 }
 
 void session__free(struct session *s)
@@ -564,6 +683,7 @@ void session__free(struct session *s)
 	vm_registry__free(s->registry);
 	sampler__free(s->sampler);
 	exits__free(s->exits);
+	level_account__free(s->levels);
 	loader__free(s->loader);
 	if (s->epoll_fd >= 0)
 		close(s->epoll_fd);

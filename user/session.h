@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "level.h"
 #include "recording.h"
 #include "sampler.h"
 
@@ -25,7 +26,10 @@ struct session_opts {
 	const char *vm_name; /* the VM of this name, or NULL */
 	bool all;	     /* every VM, also those that start later */
 	struct sampler_opts sampler;
-	bool exits; /* account for VM exits, too: see session__exits() */
+	enum level level;     /* to begin with */
+	enum level max_level; /* from LEVEL_EXITS on the programs for exits are loaded, and session__exits() is there */
+	uint32_t exit_stack_hz; /* LEVEL_FULL: stacks of exits wanted per vCPU and second */
+	uint32_t exit_every;	/* or pick 1 in so many by count, rounded up to a power of two; 0: by exit_stack_hz */
 	uint64_t ring_bytes;
 	uint64_t duration_ns; /* 0: until a signal */
 };
@@ -39,6 +43,8 @@ struct session_ops {
 	 * vm_registry__set_linear(); false if there is none. May be NULL.
 	 */
 	bool (*linear_offset)(void *ctx, const char *image, uint64_t *offset);
+	/* A VM is looked at from now on: @id is its in the recording, @fd the VMM's descriptor of it. May be NULL. */
+	void (*vm_new)(void *ctx, uint32_t id, pid_t pid, int fd);
 };
 
 enum session_status {
@@ -72,8 +78,19 @@ void session__free(struct session *s); /* accepts NULL */
  */
 void session__run_stats(const struct session *s, uint64_t *runs, uint64_t *ns);
 
-/** session__exits() - what session__run() counted; borrowed. NULL without session_opts.exits. */
+/** session__exits() - what session__run() counted; borrowed. NULL if session_opts.max_level has none. */
 struct exits *session__exits(struct session *s);
+
+/** session__levels() - the levels that were used and what they cost; borrowed. */
+const struct level_account *session__levels(const struct session *s);
+
+/**
+ * session__set_level() - look more or less closely from now on; up to session_opts.max_level, while
+ * session__run() runs. SIGUSR1 and SIGUSR2 do the same, a step up and a step down, where max_level has exits.
+ *
+ * Return: 0 or a negative errno, which is also said on stderr; then nothing is attached that was not before.
+ */
+int session__set_level(struct session *s, enum level level);
 
 /** session__describe() - "web (qemu-system-x86_64, PID 4242, 2 vCPUs)"; borrowed. */
 const char *session__describe(struct session *s);

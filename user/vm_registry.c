@@ -223,6 +223,7 @@ static void on_found_vm(void *ctx, const struct ukp_found *found, const struct u
 	if (!vm)
 		return;
 	vm->seen = true;
+	vm->fd = found->fd;
 	set_slots(reg, vm, found, slots);
 	if (is_new && reg->ops.vm_new && reg->ops.vm_new(reg->ctx, vm))
 		reg->err = -ENOMEM;

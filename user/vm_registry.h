@@ -37,6 +37,7 @@ struct vcpu {
 struct vm {
 	uint32_t id; /* small, unique in the registry; key of the BPF map */
 	pid_t pid;
+	int fd; /* the VMM's descriptor of the VM, when it was found */
 	uint64_t start_time;
 	uint64_t kvm; /* kernel address */
 	struct vmm_info info;

@@ -8,7 +8,7 @@
 const $ = id => document.getElementById(id);
 const root = document.documentElement;
 const profile = JSON.parse($("profile").textContent);
-const { names, kinds, nodes } = profile;
+const { unit, names, kinds, nodes } = profile;
 const N = nodes.length / 3, ROW = 20, MIN = 0.5;
 
 // --- theme: as the system says until the button is used ---
@@ -41,7 +41,7 @@ $("theme").onclick = () => {
 };
 prefersDark.addEventListener("change", applyTheme);
 
-// --- the tree: nodes in preorder, three numbers each: name * 8 + kind, levels up, samples that end there ---
+// --- the tree: nodes in preorder, three numbers each: name * 16 + kind, levels up, samples that end there ---
 
 const nameOf = new Uint32Array(N), kindOf = new Uint8Array(N), depth = new Uint32Array(N);
 const parent = new Uint32Array(N), end = new Uint32Array(N);
@@ -50,8 +50,8 @@ const self = new Float64Array(N), total = new Float64Array(N), start = new Float
 	const open = [];
 	for (let i = 0; i < N; i++) {
 		const d = i ? depth[i - 1] + 1 - nodes[3 * i + 1] : 0;
-		nameOf[i] = Math.floor(nodes[3 * i] / 8);
-		kindOf[i] = nodes[3 * i] % 8;
+		nameOf[i] = Math.floor(nodes[3 * i] / 16);
+		kindOf[i] = nodes[3 * i] % 16;
 		depth[i] = d;
 		open[d] = i;
 		parent[i] = d ? open[d - 1] : 0;
@@ -75,7 +75,7 @@ const hash = Uint32Array.from(names, name =>
 	encoder.encode(name).reduce((h, byte) => Math.imul(h ^ byte, 16777619), 2166136261));
 
 const count = n => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
-const samples = n => count(n) + (n === 1 ? " sample" : " samples");
+const samples = n => `${count(n)} ${unit[n === 1 ? 0 : 1]}`;
 function percent(part, whole) {
 	const p = (100 * part / whole).toFixed(1);
 	return part && p === "0.0" ? "<0.1%" : part < whole && p === "100.0" ? ">99.9%" : p + "%";
@@ -157,7 +157,7 @@ function fit(name, room) {
 	}
 	return name;
 }
-const isMatch = i => matches && matches[nameOf[i] * 8 + kindOf[i]];
+const isMatch = i => matches && matches[nameOf[i] * 16 + kindOf[i]];
 
 function draw() {
 	if (!width)
@@ -331,13 +331,13 @@ function search() {
 	}
 	if (test) {
 		const byName = names.map(name => test(name));
-		matches = new Uint8Array(names.length * 8);
+		matches = new Uint8Array(names.length * 16);
 		let sum = 0, frames = 0;
 		// A match inside a match is already counted: skip its samples, not its colour.
 		for (let i = 0, covered = 0; i < N; i++) {
 			if (!byName[nameOf[i]])
 				continue;
-			matches[nameOf[i] * 8 + kindOf[i]] = 1;
+			matches[nameOf[i] * 16 + kindOf[i]] = 1;
 			frames++;
 			if (i >= covered) {
 				sum += total[i];
@@ -364,7 +364,7 @@ function topFunctions() {
 			open.pop().row.active--;
 		if (kindOf[i] < 2)
 			continue;
-		const key = nameOf[i] * 8 + kindOf[i];
+		const key = nameOf[i] * 16 + kindOf[i];
 		let row = rowOf.get(key);
 		if (!row)
 			rowOf.set(key, row = { node: i, self: 0, total: 0, active: 0 });
@@ -402,7 +402,7 @@ function drawTop() {
 		tr.append(td, cell(row, "self"), cell(row, "total"));
 		return tr;
 	}));
-	$("scope").textContent = `${count(list.length)} ${zoomed ? "inside " + text(zoomed) : "in the whole profile"}; percentages of all samples`;
+	$("scope").textContent = `${count(list.length)} ${zoomed ? "inside " + text(zoomed) : "in the whole profile"}; percentages of all ${unit[1]}`;
 	$("more").hidden = list.length <= limit;
 	$("more").textContent = `Show all ${count(list.length)}`;
 	for (const th of document.querySelectorAll("th")) {

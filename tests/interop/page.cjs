@@ -13,7 +13,7 @@ function readTree(html) {
 	const { names, nodes } = JSON.parse(json), tree = [], open = [];
 	for (let i = 0; i < nodes.length / 3; i++) {
 		const depth = i ? tree[i - 1].depth + 1 - nodes[3 * i + 1] : 0;
-		const node = { name: names[Math.floor(nodes[3 * i] / 8)], kind: nodes[3 * i] % 8, depth, self: nodes[3 * i + 2], total: 0,
+		const node = { name: names[Math.floor(nodes[3 * i] / 16)], kind: nodes[3 * i] % 16, depth, self: nodes[3 * i + 2], total: 0,
 			children: [], parent: depth ? open[depth - 1] : null };
 		if (depth)
 			open[depth - 1].children.push(node);

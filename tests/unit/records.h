@@ -22,6 +22,11 @@
 union any_record {
 	struct ukp_sample sample;
 	struct ukp_text text;
+	struct ukp_exit_sample exit;
+	struct {
+		struct ukp_exit_sample exit_head;
+		uint64_t exit_frames[UKP_MAX_FRAMES];
+	} exit_room;
 	struct {
 		struct ukp_sample head;
 		uint64_t frames[UKP_MAX_FRAMES];
@@ -56,6 +61,36 @@ static inline size_t make_sample(union any_record *rec, uint32_t vm, uint32_t vc
 		       sizeof(frame));
 	}
 	return rec->sample.hdr.len;
+}
+
+/* A VM exit that stands for @count of 1000 ns each; frames as above. Return: length of the record. */
+static inline size_t make_exit(union any_record *rec, uint32_t vm, uint32_t reason, uint8_t detail, uint64_t value,
+			       uint64_t count, uint16_t nr_frames, uint64_t first)
+{
+	uint64_t frame;
+	uint16_t i;
+
+	memset(rec, 0, sizeof(*rec));
+	rec->exit = (struct ukp_exit_sample){
+		.hdr = {
+			.kind = UKP_REC_EXIT,
+			.len = sizeof(struct ukp_exit_sample) + nr_frames * sizeof(uint64_t),
+			.ts_ns = 5000000000,
+			.vm = vm,
+		},
+		.count = count,
+		.ns = count * 1000,
+		.value = value,
+		.reason = reason,
+		.isa = 2,
+		.detail = detail,
+		.nr_frames = nr_frames,
+	};
+	for (i = 0; i < nr_frames && i < UKP_MAX_FRAMES; i++) {
+		frame = first + i;
+		memcpy((char *)rec + sizeof(rec->exit) + i * sizeof(frame), &frame, sizeof(frame));
+	}
+	return rec->exit.hdr.len;
 }
 
 static inline size_t make_text(union any_record *rec, uint32_t vm, uint64_t rip, uint8_t fill)

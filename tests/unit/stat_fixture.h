@@ -61,13 +61,24 @@ static inline struct exit_stats *fix_stats_new(void)
 	return s;
 }
 
+/* As in real ones the names belong to the statistics. */
+static inline void fix_own_names(struct exit_stats *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nr_vms; i++) {
+		s->vms[i].name = strdup(s->vms[i].name);
+		s->vms[i].vmm = strdup(s->vms[i].vmm);
+	}
+}
+
 /* One VM with two vCPUs under QEMU on Intel, and one under a Solo5 tender on AMD, which has no image. */
 static inline struct exit_stats *fix_stats(void)
 {
 	struct exit_stats *s = fix_stats_new();
 	struct exit_vm vms[] = {
-		{ "web0", "qemu-system-x86_64", 4242, fix_symbolizer(), true },
-		{ "net,\"1\"", "solo5-hvt", 77, NULL, false },
+		{ "web0", "qemu-system-x86_64", 4242, fix_symbolizer(), true, { 0 } },
+		{ "net,\"1\"", "solo5-hvt", 77, NULL, false, { 0 } },
 	};
 	struct exit_row rows[] = {
 		fix_row(0, 0, EXIT_ISA_VMX, 10, 3, 900, 0),
@@ -111,6 +122,7 @@ static inline struct exit_stats *fix_stats(void)
 	rows[2].min_ns = 9000;
 	rows[2].max_ns = 31000;
 	FIX_SET(s, vms, vms);
+	fix_own_names(s);
 	FIX_SET(s, rows, rows);
 	FIX_SET(s, sites, sites);
 	FIX_SET(s, virqs, virqs);
@@ -140,7 +152,7 @@ static inline struct exit_stats *fix_hostile_stats(void)
 		vms[i] =
 			(struct exit_vm){ fix_hostile_names[i], fix_hostile_names[i], (int)i,
 					  fake_symbolizer__new(ranges, ARRAY_SIZE(ranges), NULL, 0),
-					  false };
+					  false, { 0 } };
 		rows[i] = fix_row(i, 0, i % 4, 0xffff0000 + i, UINT64_MAX, 1, UINT64_MAX);
 		rows[i].total_ns = UINT64_MAX;
 		rows[i].max_ns = UINT64_MAX;
@@ -151,6 +163,7 @@ static inline struct exit_stats *fix_hostile_stats(void)
 					       UINT64_MAX, 0 };
 	}
 	FIX_SET(s, vms, vms);
+	fix_own_names(s);
 	FIX_SET(s, rows, rows);
 	FIX_SET(s, sites, sites);
 	FIX_SET(s, counters, counters);

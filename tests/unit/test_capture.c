@@ -124,10 +124,10 @@ static void assert_same_profile(const struct profile *a, const struct profile *b
 	for (i = 0; i < profile__nr(a); i++) {
 		profile__stack(a, i, &sa);
 		profile__stack(b, i, &sb);
-		assert_int_equal(sa.vm, sb.vm);
-		assert_int_equal(sa.vcpu, sb.vcpu);
-		assert_int_equal(sa.place, sb.place);
-		assert_int_equal(sa.stop, sb.stop);
+		assert_int_equal(sa.key.vm, sb.key.vm);
+		assert_int_equal(sa.key.vcpu, sb.key.vcpu);
+		assert_int_equal(sa.key.place, sb.key.place);
+		assert_int_equal(sa.key.stop, sb.key.stop);
 		assert_int_equal(sa.count, sb.count);
 		assert_int_equal(sa.weight, sb.weight);
 		assert_int_equal(sa.nr_frames, sb.nr_frames);

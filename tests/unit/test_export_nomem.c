@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Every exporter and every layout of exit statistics with the n-th allocation failing, for every n: a clean
- * -ENOMEM and nothing left behind.
+ * Every exporter, every layout of exit statistics and every page about the host with the n-th allocation
+ * failing, for every n: a clean -ENOMEM and nothing left behind.
  * The Makefile links this program with --wrap for the allocation functions.
  */
 #include <errno.h>
 
 #include "export_fixture.h"
+#include "host_fixture.h"
+#include "metrics.h"
 #include "stat_fixture.h"
 
 void *__real_malloc(size_t size);
@@ -216,12 +218,53 @@ static void allocation_failures_of_the_snapshot_are_clean(void **state)
 	assert_true(n > 8);
 }
 
+static int host_to_memory(const struct host_stats *hs, enum metrics_format format)
+{
+	struct sink *sink = NULL;
+	int err, err_close;
+
+	err = sink__memory(&sink);
+	if (err)
+		return err;
+	err = metrics__write(hs, NULL, format, sink);
+	err_close = sink__close(sink);
+	return err ? err : err_close;
+}
+
+static void sweep_host(struct host_stats *hs, enum metrics_format format)
+{
+	long live = nr_live, n;
+	int err;
+
+	for (n = 0;; n++) {
+		fail_at = n;
+		has_failed = false;
+		err = host_to_memory(hs, format);
+		fail_at = -1;
+		assert_int_equal(nr_live, live);
+		assert_int_equal(err, has_failed ? -ENOMEM : 0);
+		if (!has_failed)
+			break;
+	}
+	print_message("page of the host: %ld allocations\n", n);
+	assert_true(n > 5);
+	host_stats__put(hs);
+}
+
+static void allocation_failures_are_clean_about_the_host(void **state)
+{
+	(void)state;
+	sweep_host(fix_host_small(), METRICS_TEXT);
+	sweep_host(fix_host_small(), METRICS_OPENMETRICS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(allocation_failures_are_clean),
 		cmocka_unit_test(allocation_failures_of_the_snapshot_are_clean),
 		cmocka_unit_test(allocation_failures_of_the_exit_statistics_are_clean),
+		cmocka_unit_test(allocation_failures_are_clean_about_the_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

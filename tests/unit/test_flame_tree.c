@@ -145,6 +145,49 @@ static void tree_keeps_a_guests_kvm_apart(void **state)
 	flame_tree__free(t);
 }
 
+/* One stack, two exits: by count and by time they weigh differently. */
+static void tree_shows_exits_and_host_frames(void **state)
+{
+	static const struct snap_host_frame io[] = { { SNAP_FRAME_EXIT, "io" },
+						     { SNAP_FRAME_EXIT, "out 0xe4" },
+						     { SNAP_FRAME_KVM, "io_interception" } };
+	static const struct snap_host_frame hlt[] = { { SNAP_FRAME_EXIT, "hlt" } };
+	static const uint64_t frames[] = { 8 };
+	enum snap_measure measure;
+	struct snap_info info = fix_info;
+	struct snapshot *snap;
+	struct flame_tree *t;
+	int i;
+
+	(void)state;
+	for (measure = SNAP_MEASURE_EXITS; measure <= SNAP_MEASURE_EXIT_TIME; measure++) {
+		info.measure = measure;
+		assert_int_equal(snapshot__new(&snap, &info), 0);
+		fix_add_vm(snap, "a", NULL, false);
+		for (i = 0; i < 2; i++) { /* equal ones are merged */
+			struct snap_stack a = { .place = SNAP_PLACE_VMM, .nr_frames = 1, .frames = frames,
+						.nr_host = 3, .host = io, .count = 5, .weight_ns = 7600 };
+			struct snap_stack b = { .place = SNAP_PLACE_KVM, .nr_frames = 1, .frames = frames,
+						.nr_host = 1, .host = hlt, .count = 1, .weight_ns = 900000 };
+
+			assert_int_equal(snapshot__add_stack(snap, &a), 0);
+			assert_int_equal(snapshot__add_stack(snap, &b), 0);
+		}
+		snapshot__seal(snap);
+		assert_int_equal(snapshot__nr_stacks(snap), 2);
+		t = tree_of(snap, 0);
+		assert_int_equal(flame_tree__nr(t), 6);
+		assert_node(t, 1, "0x8", FLAME_UNKNOWN, 1, measure == SNAP_MEASURE_EXITS ? 12 : 1815, 0);
+		assert_node(t, 2, "hlt", FLAME_EXIT, 2, measure == SNAP_MEASURE_EXITS ? 2 : 1800,
+			    measure == SNAP_MEASURE_EXITS ? 2 : 1800);
+		assert_node(t, 3, "io", FLAME_EXIT, 2, measure == SNAP_MEASURE_EXITS ? 10 : 15, 0);
+		assert_node(t, 4, "out 0xe4", FLAME_EXIT, 3, measure == SNAP_MEASURE_EXITS ? 10 : 15, 0);
+		assert_node(t, 5, "io_interception", FLAME_KVM, 4, measure == SNAP_MEASURE_EXITS ? 10 : 15,
+			    measure == SNAP_MEASURE_EXITS ? 10 : 15);
+		flame_tree__free(t);
+	}
+}
+
 static void tree_sums_stop_at_the_top(void **state)
 {
 	struct snapshot *snap = fix_new();
@@ -207,6 +250,7 @@ int main(void)
 		cmocka_unit_test(tree_of_nothing_has_a_root),
 		cmocka_unit_test(tree_leaves_out_empty_stacks),
 		cmocka_unit_test(tree_keeps_a_guests_kvm_apart),
+		cmocka_unit_test(tree_shows_exits_and_host_frames),
 		cmocka_unit_test(tree_sums_stop_at_the_top),
 		cmocka_unit_test(tree_may_be_very_deep),
 		cmocka_unit_test(tree_resolves_an_address_once),

@@ -18,13 +18,20 @@ static ssize_t choose_key(void *buf, size_t len, unsigned int flags)
 #include "../../user/profile.c"
 #undef getrandom
 
+static int add_sample(struct profile *p, const struct ukp_sample *s)
+{
+	struct profile_key key = { .vm = s->hdr.vm, .vcpu = s->hdr.vcpu, .place = s->place, .stop = s->stop };
+
+	return profile__add(p, &key, (const uint64_t *)s->frames, s->nr_frames, 1, s->period);
+}
+
 static void add(struct profile *p, uint32_t vm, uint32_t vcpu, uint8_t place, uint8_t stop,
 		uint16_t nr, uint64_t first)
 {
 	union any_record rec;
 
 	make_sample(&rec, vm, vcpu, place, stop, nr, first);
-	assert_int_equal(profile__add(p, &rec.sample), 0);
+	assert_int_equal(add_sample(p, &rec.sample), 0);
 }
 
 static struct profile *new_profile(size_t max)
@@ -62,10 +69,10 @@ static void equal_samples_are_one_stack(void **state)
 		add(p, 1, 2, 1, 3, 4, 0xffffffff80000000);
 	assert_int_equal(profile__nr(p), 1);
 	profile__stack(p, 0, &st);
-	assert_int_equal(st.vm, 1);
-	assert_int_equal(st.vcpu, 2);
-	assert_int_equal(st.place, 1);
-	assert_int_equal(st.stop, 3);
+	assert_int_equal(st.key.vm, 1);
+	assert_int_equal(st.key.vcpu, 2);
+	assert_int_equal(st.key.place, 1);
+	assert_int_equal(st.key.stop, 3);
 	assert_int_equal(st.nr_frames, 4);
 	assert_int_equal(st.count, 5);
 	assert_int_equal(st.weight, 5000);
@@ -117,7 +124,7 @@ static void a_profile_grows(void **state)
 			assert_int_equal(st.count, 2);
 			assert_int_equal(st.frames[st.nr_frames - 1],
 					 st.frames[0] + st.nr_frames - 1);
-			assert_int_equal(st.frames[0] / 1000 % 3, st.vm);
+			assert_int_equal(st.frames[0] / 1000 % 3, st.key.vm);
 			assert_int_equal(st.frames[0] / 1000 % 128, st.nr_frames);
 		}
 	}
@@ -142,7 +149,7 @@ static void stacks_of_one_hash_are_not_merged(void **state)
 		frames[0] = 0x1000 + i;
 		frames[1] = frames[0] ^ 0x2000;
 		memcpy((char *)&rec + sizeof(rec.sample), frames, sizeof(frames));
-		assert_int_equal(profile__add(p, &rec.sample), 0);
+		assert_int_equal(add_sample(p, &rec.sample), 0);
 		assert_int_equal(p->nodes[i].hash, p->nodes[0].hash);
 	}
 	assert_int_equal(profile__nr(p), 50);
@@ -228,6 +235,97 @@ static void long_stacks_meet_a_limit_too(void **state)
 	profile__free(p);
 }
 
+static uint64_t sum_since(const struct profile *p, const struct profile_mark *m, uint32_t vm)
+{
+	struct profile_stack st;
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < profile__nr(p); i++) {
+		profile__since(p, m, i, &st);
+		if (st.key.vm == vm) {
+			sum += st.count;
+			assert_int_equal(st.weight, st.count * 1000);
+			if (st.nr_frames)
+				assert_int_equal(st.frames[0] / 1000 % 3, vm);
+		}
+	}
+	return sum;
+}
+
+/* Whatever is forgotten in between, a difference is what came since the mark; ids may be used again. */
+static void marks_survive_forgetting(void **state)
+{
+	struct profile_mark *marks[8];
+	struct profile *p = new_profile(5000);
+	uint64_t since[8][3] = { 0 }, seed = 7;
+	uint32_t vm;
+	size_t i, k, round;
+
+	(void)state;
+	for (i = 0; i < 8; i++)
+		assert_int_equal(profile__mark(p, &marks[i]), 0);
+	for (round = 0; round < 400; round++) {
+		for (i = 0; i < 40; i++) {
+			seed = seed * 6364136223846793005 + 1;
+			vm = (seed >> 33) % 3;
+			add(p, vm, 0, 0, 0, 1 + (seed >> 40) % 5, ((seed >> 45) % 300 * 3 + vm) * 1000);
+			for (k = 0; k < 8; k++)
+				since[k][vm]++;
+		}
+		vm = round % 3;
+		if (round % 7 == 3) {
+			profile__forget(p, vm);
+			for (k = 0; k < 8; k++)
+				since[k][vm] = 0;
+		}
+		k = round % 8;
+		if (round % 2) {
+			assert_int_equal(profile__move_mark(p, marks[k]), 0);
+		} else {
+			profile__unmark(p, marks[k]);
+			assert_int_equal(profile__mark(p, &marks[k]), 0);
+		}
+		memset(since[k], 0, sizeof(since[k]));
+		for (k = 0; k < 8; k++)
+			for (vm = 0; vm < 3; vm++)
+				assert_int_equal(sum_since(p, marks[k], vm), since[k][vm]);
+	}
+	for (k = 0; k < 8; k++)
+		profile__unmark(p, marks[k]);
+	profile__unmark(p, NULL);
+	profile__free(p);
+}
+
+/* What is still seen, or new since a mark, stays; room comes back for stacks to come. */
+static void age_drops_what_is_quiet(void **state)
+{
+	struct profile *p = new_profile(100);
+	struct profile_mark *m = NULL;
+	size_t i, round;
+
+	(void)state;
+	for (i = 0; i < 60; i++)
+		add(p, 0, 0, 0, 0, 1, 3000 * i);
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < 10; i++)
+			add(p, 0, 0, 0, 0, 1, 3000 * i);
+		assert_int_equal(profile__age(p), 0);
+	}
+	assert_int_equal(profile__mark(p, &m), 0);
+	add(p, 0, 0, 0, 0, 1, 3000 * 59);
+	for (i = 0; i < 10; i++)
+		add(p, 0, 0, 0, 0, 1, 3000 * i);
+	assert_int_equal(profile__age(p), 49);
+	assert_int_equal(profile__nr(p), 11);
+	assert_int_equal(sum_since(p, m, 0), 11);
+	/* Below half nothing is dropped. */
+	for (round = 0; round < 4; round++)
+		assert_int_equal(profile__age(p), 0);
+	profile__unmark(p, m);
+	profile__free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +337,8 @@ int main(void)
 		cmocka_unit_test(a_full_profile_keeps_its_totals),
 		cmocka_unit_test(a_profile_of_no_stacks_counts),
 		cmocka_unit_test(long_stacks_meet_a_limit_too),
+		cmocka_unit_test(marks_survive_forgetting),
+		cmocka_unit_test(age_drops_what_is_quiet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,6 +70,62 @@ static void samples_add_up(void **state)
 	recording__free(NULL);
 }
 
+/* Exits and samples share the VMs and nothing else. */
+static void exits_add_up_apart_from_samples(void **state)
+{
+	struct recording *r = new_recording();
+	uint64_t count = 0, ns = 0;
+	struct profile_stack st;
+	union any_record rec;
+	size_t len, i;
+
+	(void)state;
+	for (i = 0; i < 60; i++) {
+		len = make_exit(&rec, 9, 0x7b, i % 2 ? UKP_DETAIL_PIO_OUT : UKP_DETAIL_PIO_IN, i % 3, 1u << i % 4, 3,
+				0x1000);
+		assert_int_equal(recording__record(r, &rec, len), 0);
+	}
+	assert_account(r, 0, 0);
+	assert_int_equal(recording__nr_exit_stacks(r), 60);
+	assert_int_equal(profile__nr(recording__exit_profile(r)), 6);
+	for (i = 0; i < 6; i++) {
+		profile__stack(recording__exit_profile(r), i, &st);
+		assert_int_equal(st.key.reason, 0x7b);
+		assert_int_equal(st.nr_frames, 3);
+		count += st.count;
+		ns += st.weight;
+	}
+	assert_int_equal(count, 15 * (1 + 2 + 4 + 8));
+	assert_int_equal(ns, count * 1000);
+	recording__free(r);
+}
+
+static void bad_exits_are_refused(void **state)
+{
+	struct recording *r = new_recording();
+	union any_record rec;
+	size_t len;
+
+	(void)state;
+	len = make_exit(&rec, 9, 1, 0, 0, 0, 1, 0x1000); /* stands for nothing */
+	assert_int_equal(recording__record(r, &rec, len), 0);
+	len = make_exit(&rec, 9, 1, 0, 0, (1ull << UKP_PICK_MAX_SHIFT) + 1, 1, 0x1000);
+	assert_int_equal(recording__record(r, &rec, len), 0);
+	len = make_exit(&rec, 9, 1, UKP_DETAIL_MAX, 0, 1, 1, 0x1000);
+	assert_int_equal(recording__record(r, &rec, len), 0);
+	len = make_exit(&rec, 8, 1, 0, 0, 1, 1, 0x1000); /* of no VM */
+	assert_int_equal(recording__record(r, &rec, len), 0);
+	len = make_exit(&rec, 9, 1, 0, 0, 1, 2, 0x1000);
+	rec.exit.nr_frames = 3; /* more than there are */
+	assert_int_equal(recording__record(r, &rec, len), 0);
+	rec.exit.nr_frames = 2;
+	rec.exit.stop = UKP_STOP_MAX;
+	assert_int_equal(recording__record(r, &rec, len), 0);
+	assert_int_equal(recording__nr_bad(r), 6);
+	assert_int_equal(recording__nr_exit_stacks(r), 0);
+	recording__free(r);
+}
+
 static void bad_records_are_counted_and_change_nothing(void **state)
 {
 	struct recording *r = new_recording();
@@ -293,6 +349,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(samples_add_up),
+		cmocka_unit_test(exits_add_up_apart_from_samples),
+		cmocka_unit_test(bad_exits_are_refused),
 		cmocka_unit_test(bad_records_are_counted_and_change_nothing),
 		cmocka_unit_test(too_many_frames_are_bad),
 		cmocka_unit_test(texts_are_kept_once_and_not_without_end),

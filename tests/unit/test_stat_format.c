@@ -346,10 +346,11 @@ static void nothing_at_all_is_fine(void **state)
 
 static struct exit_stats *quiet_vm(void)
 {
-	struct exit_vm vms[] = { { "quiet", "qemu", 1, NULL, false } };
+	struct exit_vm vms[] = { { "quiet", "qemu", 1, NULL, false, { 0 } } };
 	struct exit_stats *s = fix_stats_new();
 
 	FIX_SET(s, vms, vms);
+	fix_own_names(s);
 	return s;
 }
 
@@ -372,6 +373,51 @@ static void a_vm_without_exits_says_so(void **state)
 	}
 	text = fix_stat_write("text", quiet_vm(), &by_function);
 	assert_non_null(strstr(text, "# vm quiet (qemu, PID 1), 10.0 s, no image\n\nno VM exits"));
+	free(text);
+}
+
+static struct exit_stats *at_level_sampling(void)
+{
+	struct exit_level levels[] = {
+		{ .name = "counters", .ns = 4000000000 },
+		{ .name = "sampling", .ns = 6000000000, .samples = 300, .measured_samples = 30, .sample_run_ns = 45000 },
+	};
+	struct exit_kvm_stat kvm[] = {
+		{ 0, strdup("exits"), 12345, true },
+		{ 0, strdup("halt_exits"), 0, true },
+		{ 0, strdup("pages_4k"), 77, false },
+	};
+	struct exit_stats *s = quiet_vm();
+
+	s->level = "sampling";
+	s->vms[0].nr_place[0] = 270;
+	s->vms[0].nr_place[1] = 30;
+	FIX_SET(s, levels, levels);
+	FIX_SET(s, kvm, kvm);
+	return s;
+}
+
+/* Without exits there is what KVM counts anyway, and what looking has cost. */
+static void below_exits_kvm_speaks(void **state)
+{
+	char *text;
+
+	(void)state;
+	text = fix_stat_write("text", at_level_sampling(), &by_reason);
+	assert_string_equal(text, "# vm quiet (qemu, PID 1), 10.0 s\n\n"
+				  "300 samples: guest 90.0%, kvm 10.0%, vmm 0.0%\n\n"
+				  "KVM's own statistics  count  per second\n"
+				  "exits                 12345      1234.5\n"
+				  "pages_4k                 77   (a state)\n"
+				  "# level counters: 4.0 s, at no cost to the guest\n"
+				  "# level sampling: 6.0 s, 300 samples at 1500 ns each\n");
+	free(text);
+	text = fix_stat_write("json", at_level_sampling(), &by_reason);
+	assert_non_null(strstr(text, "\"samples\":{\"guest\":270,\"kvm\":30,\"vmm\":0}"));
+	assert_non_null(strstr(text, "\"kvm\":{\n\"exits\":12345,\n\"halt_exits\":0,\n\"pages_4k\":77}"));
+	assert_non_null(strstr(text, "{\"level\":\"sampling\",\"ns\":6000000000,\"exits\":0,\"samples\":300,"
+				     "\"measured_exits\":0,\"exit_run_ns\":0,\"measured_samples\":30,"
+				     "\"sample_run_ns\":45000}"));
 	free(text);
 }
 
@@ -665,6 +711,7 @@ int main(void)
 		cmocka_unit_test(json_is_valid_and_complete),
 		cmocka_unit_test(nothing_at_all_is_fine),
 		cmocka_unit_test(a_vm_without_exits_says_so),
+		cmocka_unit_test(below_exits_kvm_speaks),
 		cmocka_unit_test(chosen_reasons_alone_are_shown),
 		cmocka_unit_test(what_is_not_known_is_a_dash),
 		cmocka_unit_test(times_have_three_digits_and_a_unit),

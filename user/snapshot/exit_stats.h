@@ -40,6 +40,7 @@ struct exit_row {
 	uint64_t max_ns;
 	uint64_t nr_user;    /* timed exits that went to the VMM's user code */
 	uint64_t user_ns;    /* their time, part of total_ns */
+	uint64_t guest_ns;   /* in the guest, from the entry before to the exit; 0 for the first exit seen */
 	uint64_t buckets[EXIT_NR_BUCKETS]; /* of the timed ones; adds up to nr_timed */
 };
 
@@ -78,12 +79,21 @@ struct exit_virq {
 	uint64_t count;
 };
 
+/* One of KVM's own statistics of a VM in the window. */
+struct exit_kvm_stat {
+	uint32_t vm;
+	const char *name; /* as KVM spells it, such as "io_exits"; owned */
+	int64_t value;	  /* of a counter its growth, else as it stands; unit by the name: "_ns", else a count */
+	bool is_counter;
+};
+
 struct exit_vm {
 	const char *name;
 	const char *vmm;
 	int pid;
 	struct symbolizer *syms; /* NULL: sites stay addresses */
 	bool verified;
+	uint64_t nr_place[3]; /* samples in the guest, in KVM, in the VMM; 0 at level "counters" */
 };
 
 /* One figure of the account: lost, unmatched, overflows. */
@@ -100,10 +110,27 @@ struct exit_cost {
 	uint64_t run_ns;
 };
 
+/* A level of detail that was used in the window, and what it cost the vCPUs; see user/level.h. */
+struct exit_level {
+	const char *name; /* "counters", "sampling", "exits", "full"; static */
+	uint64_t ns;
+	uint64_t exits;
+	uint64_t samples;
+	/* In the part of the time in which the kernel was asked to count cost: */
+	uint64_t measured_exits;
+	uint64_t measured_samples;
+	uint64_t exit_run_ns;
+	uint64_t sample_run_ns;
+};
+
 struct exit_stats {
 	uint64_t duration_ns;
 	uint64_t start_wall_ns;
-	const char *level; /* "exits", "counters", … */
+	const char *level; /* the closest that was used; static */
+	size_t nr_levels;
+	struct exit_level *levels; /* those that were used */
+	size_t nr_kvm;
+	struct exit_kvm_stat *kvm; /* by VM and name; none where they can't be read */
 	size_t nr_vms, nr_rows, nr_sites, nr_virqs, nr_counters, nr_costs;
 	struct exit_vm *vms;
 	struct exit_row *rows;	     /* sorted by VM, vCPU, isa, reason */
@@ -113,7 +140,10 @@ struct exit_stats {
 	struct exit_cost *costs;
 };
 
-/** exit_stats__free() - release all arrays and symbolizers and the struct itself; accepts NULL. */
+/** exit_stats__has_exits() - whether exits were looked at, at any time: without, there is only what KVM counts. */
+bool exit_stats__has_exits(const struct exit_stats *s);
+
+/** exit_stats__free() - release all arrays, the names and symbolizers of the VMs and the struct itself; accepts NULL. */
 void exit_stats__free(struct exit_stats *s);
 
 #endif /* SNAPSHOT_EXIT_STATS_H */

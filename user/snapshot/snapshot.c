@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "strpool.h"
 #include "symbolizer.h"
 
 struct snapshot {
@@ -19,6 +20,7 @@ struct snapshot {
 	size_t cap_stacks;
 	struct snap_counter *counters;
 	size_t nr_counters;
+	struct strpool *names; /* of host frames */
 };
 
 int snapshot__new(struct snapshot **out, const struct snap_info *info)
@@ -33,6 +35,10 @@ int snapshot__new(struct snapshot **out, const struct snap_info *info)
 	s->event = strdup(info->event ? info->event : "");
 	s->host = info->host ? strdup(info->host) : NULL;
 	if (!s->event || (info->host && !s->host)) {
+		snapshot__put(s);
+		return -ENOMEM;
+	}
+	if (strpool__new(&s->names)) {
 		snapshot__put(s);
 		return -ENOMEM;
 	}
@@ -76,8 +82,41 @@ int snapshot__add_vm(struct snapshot *s, const struct snap_vm *vm)
 	return s->nr_vms++;
 }
 
+/* Names repeat in nearly every stack: each is kept once. The pool may move, so indices until it is sealed. */
+static int copy_host(struct snapshot *s, const struct snap_stack *stack, struct snap_host_frame **out)
+{
+	struct snap_host_frame *host;
+	uint32_t i;
+	int64_t id;
+
+	*out = NULL;
+	if (!stack->nr_host)
+		return 0;
+	host = calloc(stack->nr_host, sizeof(*host));
+	if (!host)
+		return -ENOMEM;
+	for (i = 0; i < stack->nr_host; i++) {
+		id = strpool__add(s->names, stack->host[i].name, strlen(stack->host[i].name) + 1);
+		if (id < 0) {
+			free(host);
+			return -ENOMEM;
+		}
+		host[i].kind = stack->host[i].kind;
+		host[i].name = (const char *)(uintptr_t)id;
+	}
+	*out = host;
+	return 0;
+}
+
+static void free_stack(struct snap_stack *stack)
+{
+	free((uint64_t *)stack->frames);
+	free((struct snap_host_frame *)stack->host);
+}
+
 int snapshot__add_stack(struct snapshot *s, const struct snap_stack *stack)
 {
+	struct snap_host_frame *host;
 	struct snap_stack *stacks;
 	uint64_t *frames = NULL;
 	size_t cap;
@@ -96,7 +135,12 @@ int snapshot__add_stack(struct snapshot *s, const struct snap_stack *stack)
 			return -ENOMEM;
 		memcpy(frames, stack->frames, stack->nr_frames * sizeof(*frames));
 	}
+	if (copy_host(s, stack, &host)) {
+		free(frames);
+		return -ENOMEM;
+	}
 	s->stacks[s->nr_stacks] = *stack;
+	s->stacks[s->nr_stacks].host = host;
 	s->stacks[s->nr_stacks++].frames = frames;
 	return 0;
 }
@@ -132,6 +176,13 @@ static int compare_stacks(const void *pa, const void *pb)
 		c = CMP(a->nr_frames, b->nr_frames);
 	if (!c)
 		c = CMP(a->place, b->place);
+	for (i = 0; !c && i < a->nr_host && i < b->nr_host; i++) {
+		c = CMP(a->host[i].kind, b->host[i].kind);
+		if (!c && a->host[i].name != b->host[i].name)
+			c = strcmp(a->host[i].name, b->host[i].name);
+	}
+	if (!c)
+		c = CMP(a->nr_host, b->nr_host);
 	if (!c)
 		c = strcmp(a->stop ? a->stop : "", b->stop ? b->stop : "");
 	return c;
@@ -139,15 +190,22 @@ static int compare_stacks(const void *pa, const void *pb)
 
 void snapshot__seal(struct snapshot *s)
 {
+	struct snap_host_frame *host;
 	size_t i, n = 0;
+	uint32_t k;
 
+	for (i = 0; i < s->nr_stacks; i++) {
+		host = (struct snap_host_frame *)s->stacks[i].host;
+		for (k = 0; k < s->stacks[i].nr_host; k++)
+			host[k].name = strpool__get(s->names, (uintptr_t)host[k].name, NULL);
+	}
 	if (s->nr_stacks)
 		qsort(s->stacks, s->nr_stacks, sizeof(*s->stacks), compare_stacks);
 	for (i = 0; i < s->nr_stacks; i++) {
 		if (n && !compare_stacks(&s->stacks[n - 1], &s->stacks[i])) {
 			s->stacks[n - 1].count += s->stacks[i].count;
 			s->stacks[n - 1].weight_ns += s->stacks[i].weight_ns;
-			free((uint64_t *)s->stacks[i].frames);
+			free_stack(&s->stacks[i]);
 		} else {
 			s->stacks[n++] = s->stacks[i];
 		}
@@ -170,7 +228,8 @@ void snapshot__put(struct snapshot *s)
 	for (i = 0; i < s->nr_vms; i++)
 		free_vm(&s->vms[i]);
 	for (i = 0; i < s->nr_stacks; i++)
-		free((uint64_t *)s->stacks[i].frames);
+		free_stack(&s->stacks[i]);
+	strpool__free(s->names);
 	free(s->vms);
 	free(s->stacks);
 	free(s->counters);

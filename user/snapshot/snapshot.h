@@ -39,6 +39,21 @@ struct snap_vm {
 	struct symbolizer *syms; /* owned by the snapshot; NULL when there is no image: frames stay addresses */
 };
 
+/*
+ * What follows the guest's leaf: the exit that it caused and the host's frames that handle it. Ordered from
+ * the guest on, so the last one is the innermost.
+ */
+enum snap_frame_kind {
+	SNAP_FRAME_EXIT = 0, /* reason of a VM exit, and what it was for */
+	SNAP_FRAME_KVM = 1,  /* function of the host kernel */
+	SNAP_FRAME_VMM = 2,  /* function of the VMM */
+};
+
+struct snap_host_frame {
+	enum snap_frame_kind kind;
+	const char *name; /* never NULL */
+};
+
 struct snap_stack {
 	uint32_t vm;	     /* index into vms */
 	uint32_t vcpu;	     /* KVM's vCPU id */
@@ -46,8 +61,10 @@ struct snap_stack {
 	const char *stop;    /* why the walk ended early, such as "unmapped"; NULL: the stack is complete */
 	uint32_t nr_frames;  /* may be 0, when not even RIP was known */
 	const uint64_t *frames; /* GVAs, leaf first: frames[0] is RIP, the rest are return addresses */
-	uint64_t count;	     /* samples */
-	uint64_t weight_ns;  /* what they stand for: sum of their periods, in nanoseconds */
+	uint32_t nr_host;    /* 0: the place is all that is known of the host's side */
+	const struct snap_host_frame *host;
+	uint64_t count;	     /* samples, or VM exits (an estimate where not every one was looked at) */
+	uint64_t weight_ns;  /* what they stand for, in nanoseconds */
 };
 
 /* One figure of the account that is given with every profile, such as {"ring_full", "Samples …", 3}. */
@@ -57,13 +74,21 @@ struct snap_counter {
 	uint64_t value;
 };
 
+/* What the width of a frame shows, and the unit of totals. */
+enum snap_measure {
+	SNAP_MEASURE_SAMPLES = 0,   /* snap_stack.count */
+	SNAP_MEASURE_EXITS = 1,	    /* snap_stack.count, of VM exits */
+	SNAP_MEASURE_EXIT_TIME = 2, /* snap_stack.weight_ns, of VM exits; shown in microseconds */
+};
+
 /* Facts about the recording as a whole. */
 struct snap_info {
 	uint64_t start_wall_ns; /* CLOCK_REALTIME at the start; 0 when unknown */
 	uint64_t duration_ns;
 	uint64_t period_ns;	/* nominal distance of samples on a vCPU; 0 for events that do not count time */
 	uint32_t freq_hz;
-	const char *event;	/* "cpu-clock", "cycles" */
+	const char *event;	/* "cpu-clock", "cycles", "exits" */
+	enum snap_measure measure;
 	const char *host;	/* host's kernel release, or NULL */
 };
 

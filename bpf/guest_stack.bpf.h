@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BPF_GUEST_STACK_BPF_H
+#define BPF_GUEST_STACK_BPF_H
+
+/* guest_stack - the walk of guest_walk.h, set up from a vCPU that stands still on its own thread. */
+
+/* The walk's only deep part, verified once: a global function that finds its state in the scratch. */
+__noinline int ukp_translate_in(__u32 which, __u64 gva)
+{
+	struct ukp_scratch *sc;
+
+	sc = bpf_map_lookup_elem(&scratch, &which);
+	if (!sc)
+		return UKP_STOP_UNMAPPED;
+	return ukp_walk_translate(&sc->walk, gva);
+}
+
+static __always_inline int ukp_translate(struct ukp_walk *w, __u64 gva)
+{
+	return ukp_translate_in(w->which, gva);
+}
+
+static __always_inline void load_walk(struct ukp_walk *w, const struct ukp_vm *vm, struct kvm_vcpu *vcpu)
+{
+	w->rbp = BPF_CORE_READ(vcpu, arch.regs[UKP_REG_RBP]);
+	w->cr0 = BPF_CORE_READ(vcpu, arch.cr0);
+	w->cr3 = BPF_CORE_READ(vcpu, arch.cr3);
+	w->cr4 = BPF_CORE_READ(vcpu, arch.cr4);
+	w->efer = BPF_CORE_READ(vcpu, arch.efer);
+	w->linear_offset = vm->linear_offset;
+	w->has_linear = vm->flags & UKP_VM_LINEAR;
+	w->nr_slots = vm->nr_slots;
+	for (int i = 0; i < UKP_MAX_SLOTS; i++) {
+		if (i >= (int)vm->nr_slots)
+			break;
+		w->slots[i] = vm->slots[i];
+	}
+}
+
+static __always_inline bool same_generation(const struct ukp_vm *vm, const struct ukp_vcpu *known)
+{
+	struct kvm *kvm = (void *)known->kvm;
+	struct kvm_memslots *memslots = BPF_CORE_READ(kvm, memslots[0]);
+
+	return BPF_CORE_READ(memslots, generation) == vm->generation;
+}
+
+/* Only a vCPU that belongs to this very thread is looked into: it can't go away under its own thread. */
+static __always_inline bool runs_here(struct kvm_vcpu *vcpu, __u32 tid)
+{
+	struct pid *pid = BPF_CORE_READ(vcpu, pid);
+
+	return pid && BPF_CORE_READ(pid, numbers[0].nr) == (int)tid;
+}
+
+/* The guest's stack at @rip: frames, nr_frames and stop of @w, whose scratch is @w->which. */
+static __always_inline void walk_guest(struct ukp_walk *w, const struct ukp_vm *vm, const struct ukp_vcpu *known,
+				       __u64 rip)
+{
+	struct kvm_vcpu *vcpu = (void *)known->vcpu;
+
+	if (!same_generation(vm, known)) {
+		w->frames[0] = rip;
+		w->nr_frames = BPF_CORE_READ(vcpu, arch.cr0) & UKP_CR0_PE ? 1 : 0;
+		w->stop = UKP_STOP_STALESLOTS;
+		return;
+	}
+	load_walk(w, vm, vcpu);
+	w->rip = rip;
+	ukp_walk_stack(w);
+}
+
+#endif /* BPF_GUEST_STACK_BPF_H */
