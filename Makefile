@@ -127,6 +127,7 @@ golden-update: $(EXPORT_GOLDENS)
 
 # Fails allocations one by one, also those of the objects in the library.
 $(O)/unit/test_export_nomem: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray strdup free)
+$(O)/unit/test_http_nomem: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray strdup)
 
 # Profiles and pages for readers that are not ours; tests/interop/run compares.
 $(O)/interop/%.o: tests/interop/%.c

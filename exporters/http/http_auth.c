@@ -81,7 +81,7 @@ static void *check_passwords(void *arg)
 		auth->running = job;
 		pthread_mutex_unlock(&auth->lock);
 
-		job->is_right = web_config__check_password(job->cfg, job->user, job->password);
+		job->result = web_config__check_password(job->cfg, job->user, job->password);
 
 		pthread_mutex_lock(&auth->lock);
 		auth->running = NULL;
@@ -278,9 +278,9 @@ struct http_auth_job *http_auth__next_done(struct http_auth *auth)
 	if (!job)
 		return NULL;
 
-	if (!job->is_right) {
+	if (job->result == -EACCES) {
 		auth->punished[auth->next_punished++ % NR_PUNISHED] = (struct punished){ job->key, now_ms() + PUNISH_MS };
-	} else if (!digest_job(auth, job, sum) && !is_remembered(auth, sum)) {
+	} else if (!job->result && !digest_job(auth, job, sum) && !is_remembered(auth, sum)) {
 		memcpy(auth->right[auth->next_right++ % NR_REMEMBERED], sum, DIGEST_LEN);
 		if (auth->nr_right < NR_REMEMBERED)
 			auth->nr_right++;

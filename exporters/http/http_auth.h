@@ -24,7 +24,7 @@ struct http_auth_job {
 	struct web_config *cfg;
 	char *user, *password;
 	struct http_addr_key key;
-	bool is_right;
+	int result; /* 0 right; -EACCES wrong; -ENOMEM not checked */
 	void *owner; /* the caller's; NULL once nobody waits */
 };
 

@@ -71,6 +71,14 @@ static bool admit(struct http_request *req)
 	return true;
 }
 
+void http_request__refuse_password(struct http_request *req, int err)
+{
+	if (err == -EACCES)
+		http_request__refuse(req, 401, HTTP_REFUSED_AUTH, "a name and a password are needed\n");
+	else
+		http_request__refuse(req, 503, HTTP_REFUSED_AUTH_BUSY, "the password was not checked: try again later\n");
+}
+
 /* Return: true; else it has been answered, or waits for a check. */
 static bool authorize(struct http_request *req)
 {
@@ -90,10 +98,8 @@ static bool authorize(struct http_request *req)
 		req->job->owner = req;
 		req->is_suspended = true;
 		MHD_suspend_connection(req->mhd);
-	} else if (ret == -EACCES) {
-		http_request__refuse(req, 401, HTTP_REFUSED_AUTH, "a name and a password are needed\n");
 	} else {
-		http_request__refuse(req, 503, HTTP_REFUSED_AUTH_BUSY, "the password was not checked: try again later\n");
+		http_request__refuse_password(req, ret);
 	}
 	return false;
 }

@@ -202,6 +202,9 @@ int http_server__start_mhd(struct http_server *srv); /* 0 or a negative errno */
 /* Make libmicrohttpd read the checked @bytes: from the socket, or through a pair of them. Takes what @head owns. */
 void http_request__hand_over(struct conn *c, struct http_head *head, const char *bytes, size_t len);
 
+/* @err: what came of the check: -EACCES wrong, else it could not be made. */
+void http_request__refuse_password(struct http_request *req, int err);
+
 /* --- http_request.c --- */
 
 struct http_request *http_request__new(struct conn *c, const struct http_head *head); /* NULL: no memory */

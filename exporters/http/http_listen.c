@@ -69,7 +69,7 @@ int http_listen__open(struct http_listener *out, const char *address)
 	const char *colon = strrchr(address, ':'), *host = address;
 	char name[256];
 	size_t len;
-	int fd, err;
+	int fd = -EADDRNOTAVAIL, err;
 
 	len = colon ? (size_t)(colon - address) : 0;
 	if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
@@ -95,7 +95,12 @@ int http_listen__open(struct http_listener *out, const char *address)
 		log_err("http: %s: the host is not known: %s", address, gai_strerror(err));
 		return -EINVAL;
 	}
-	fd = open_one(found, !len);
+	/* The first of a name's addresses that this machine has. */
+	for (const struct addrinfo *ai = found; ai; ai = ai->ai_next) {
+		fd = open_one(ai, !len);
+		if (fd >= 0 || (fd != -EADDRNOTAVAIL && fd != -EAFNOSUPPORT))
+			break;
+	}
 	freeaddrinfo(found);
 	if (fd == -EAFNOSUPPORT && !len && !getaddrinfo("0.0.0.0", colon + 1, &hints, &found)) {
 		fd = open_one(found, false);

@@ -163,9 +163,10 @@ static void accept_some(struct http_server *srv, struct http_listener *listener)
 		int fd = accept4(listener->fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-			/* The client stays in the queue, and would wake us again and again. */
 			http_server__count_refusal(srv, HTTP_REFUSED_FULL);
-			evict(srv);
+			if (evict(srv))
+				continue;
+			/* The client stays in the queue, and would wake us again and again. */
 			watch_listeners(srv, false);
 			srv->accept_again_ms = srv->now_ms + TICK_MS;
 			return;
@@ -279,9 +280,9 @@ static void take_replies(struct http_server *srv)
 
 		if (req) {
 			req->job = NULL;
-			req->is_authorized = job->is_right;
-			if (!job->is_right)
-				http_request__refuse(req, 401, HTTP_REFUSED_AUTH, "a name and a password are needed\n");
+			req->is_authorized = !job->result;
+			if (job->result)
+				http_request__refuse_password(req, job->result);
 			http_request__resume(req);
 		}
 		http_auth_job__free(job);

@@ -222,8 +222,8 @@ int http_request__reply_text(struct http_request *req, unsigned int status, cons
 /**
  * http_request__defer() - answer later; HTTP thread, inside the handler.
  * @gone: called at most once, on the HTTP thread, when the client has gone or the server stops, unless the
- *	reply came first. It may not call http_pending__reply(); set a flag and wake the one who works. May be
- *	NULL.
+ *	reply came first. It may not call http_pending__reply(); set a flag and wake the one who works. A
+ *	client that closes only its sending side has gone, too. May be NULL.
  * @ctx: for @gone.
  *
  * Return: the pending request, which the caller owns and must end with http_pending__reply(), gone or not;

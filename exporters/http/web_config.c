@@ -472,7 +472,7 @@ const struct web_config_pair *web_config__headers(const struct web_config *cfg, 
 	return cfg->headers.at;
 }
 
-bool web_config__check_password(const struct web_config *cfg, const char *user, const char *password)
+int web_config__check_password(const struct web_config *cfg, const char *user, const char *password)
 {
 	const char *hash = no_user_hash, *made;
 	struct crypt_data *data;
@@ -485,7 +485,7 @@ bool web_config__check_password(const struct web_config *cfg, const char *user, 
 
 	data = calloc(1, sizeof(*data)); /* 32 KiB: too much for a small stack */
 	if (!data)
-		return false;
+		return -ENOMEM;
 	made = crypt_r(password, hash, data);
 	len = strlen(hash);
 	differ = !made || strlen(made) != len || hash == no_user_hash;
@@ -493,5 +493,5 @@ bool web_config__check_password(const struct web_config *cfg, const char *user, 
 		differ |= made[i] ^ hash[i];
 	explicit_bzero(data, sizeof(*data));
 	free(data);
-	return !differ;
+	return differ ? -EACCES : 0;
 }

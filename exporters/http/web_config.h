@@ -71,8 +71,9 @@ const struct web_config_pair *web_config__headers(const struct web_config *cfg, 
  * web_config__check_password() - is it this user's? Compares one bcrypt hash also for users that do not
  * exist, so that the time does not tell which do.
  *
+ * Return: 0 yes; -EACCES no; -ENOMEM.
  * Cost: about 100 ms of CPU for cost 10; the caller chooses the thread.
  */
-bool web_config__check_password(const struct web_config *cfg, const char *user, const char *password);
+int web_config__check_password(const struct web_config *cfg, const char *user, const char *password);
 
 #endif /* WEB_CONFIG_H */

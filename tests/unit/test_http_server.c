@@ -1110,7 +1110,7 @@ static void survives_a_password_guesser(void **state)
 
 static void listens_where_it_is_told(void **state)
 {
-	static const char *const good[] = { ":0", "[::1]:0", "localhost:0" };
+	static const char *const good[] = { ":0", "127.0.0.1:0", "localhost:0" };
 	static const char *const bad[] = { "localhost", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "::1:80", "no.invalid:1" };
 	struct http_opts opts = { .listen = good, .nr_listen = 3 };
 	struct http_server *srv = NULL;
@@ -1136,6 +1136,17 @@ static void listens_where_it_is_told(void **state)
 	assert_int_equal(http_server__new(&srv, &opts, routes, 1, NULL), -ENOENT);
 }
 
+static bool has_ipv6(void)
+{
+	struct sockaddr_in6 me = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool has = fd >= 0 && !bind(fd, (struct sockaddr *)&me, sizeof(me));
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
 static void answers_over_ipv6(void **state)
 {
 	static const char *const address[] = { "[::1]:0" };
@@ -1145,6 +1156,8 @@ static void answers_over_ipv6(void **state)
 	int fd;
 
 	(void)state;
+	if (!has_ipv6())
+		skip();
 	assert_int_equal(http_server__new(&server, &opts, routes, sizeof(routes) / sizeof(routes[0]), &server), 0);
 	assert_int_equal(http_server__start(server), 0);
 	to.sin6_port = htons(http_server__port(server, 0));

@@ -162,11 +162,11 @@ static void checks_passwords(void **state)
 	struct web_config *cfg = loads("basic_auth_users:\n  alice: " SECRET "\n");
 
 	(void)state;
-	assert_true(web_config__check_password(cfg, "alice", "secret"));
-	assert_false(web_config__check_password(cfg, "alice", "Secret"));
-	assert_false(web_config__check_password(cfg, "alice", ""));
-	assert_false(web_config__check_password(cfg, "alic", "secret"));
-	assert_false(web_config__check_password(cfg, "", ""));
+	assert_int_equal(web_config__check_password(cfg, "alice", "secret"), 0);
+	assert_int_equal(web_config__check_password(cfg, "alice", "Secret"), -EACCES);
+	assert_int_equal(web_config__check_password(cfg, "alice", ""), -EACCES);
+	assert_int_equal(web_config__check_password(cfg, "alic", "secret"), -EACCES);
+	assert_int_equal(web_config__check_password(cfg, "", ""), -EACCES);
 	web_config__free(cfg);
 }
 
