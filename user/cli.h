@@ -33,6 +33,7 @@ struct cli_verb {
 
 extern const struct cli_verb verb_record;
 extern const struct cli_verb verb_report;
+extern const struct cli_verb verb_serve;
 extern const struct cli_verb verb_stat;
 extern const struct cli_verb verb_list;
 extern const struct cli_verb verb_check;

@@ -257,7 +257,7 @@ static int report(const struct stat_cmd_opts *o, const struct stat_format *forma
 	struct exit_stats *stats = NULL;
 	int ret;
 
-	if (exits__stats(session__exits(session), rec, naming, session__levels(session), &stats) ||
+	if (exits__stats(session__exits(session), rec, naming, session__levels(session), NULL, &stats) ||
 	    kvm_watch__fill(kvm, rec, stats)) {
 		exit_stats__free(stats);
 		log_err("stat: out of memory");

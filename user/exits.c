@@ -124,6 +124,7 @@ void exits__forget_vms(struct exits *e, const uint32_t *vms, size_t nr)
 
 struct builder {
 	const struct recording *rec;
+	const uint32_t *vm; /* the only one, or NULL */
 	struct exit_stats *stats;
 };
 
@@ -135,10 +136,13 @@ static void *append(void *array, size_t *nr, size_t size)
 	return reallocarray(array, *nr ? 2 * *nr : 1, size);
 }
 
-static uint32_t vm_index(const struct recording *rec, uint32_t id)
+static uint32_t vm_index(const struct builder *b, uint32_t id)
 {
+	const struct recording *rec = b->rec;
 	size_t i;
 
+	if (b->vm)
+		return *b->vm == id ? 0 : UINT32_MAX;
 	for (i = 0; i < recording__nr_vms(rec); i++)
 		if (!recording__vm_data(rec, i)->forgotten && recording__vm_data(rec, i)->id == id)
 			return i;
@@ -149,7 +153,7 @@ static struct exit_row *add_row(struct builder *b, uint32_t vm, uint32_t vcpu, u
 {
 	struct exit_stats *s = b->stats;
 	struct exit_row *rows;
-	uint32_t index = vm_index(b->rec, vm);
+	uint32_t index = vm_index(b, vm);
 	size_t i;
 
 	if (index == UINT32_MAX)
@@ -197,7 +201,7 @@ static int add_site(struct builder *b, uint32_t vm, const struct exit_site *site
 		return -ENOMEM;
 	s->sites = sites;
 	sites[s->nr_sites] = *site;
-	sites[s->nr_sites].vm = vm_index(b->rec, vm);
+	sites[s->nr_sites].vm = vm_index(b, vm);
 	s->nr_sites += sites[s->nr_sites].vm != UINT32_MAX;
 	return 0;
 }
@@ -228,7 +232,7 @@ static int on_virq(void *ctx, const struct ukp_virq_key *key, uint64_t count)
 	if (!virqs)
 		return -ENOMEM;
 	b->stats->virqs = virqs;
-	virqs[b->stats->nr_virqs] = (struct exit_virq){ vm_index(b->rec, key->vm), key->vector, count };
+	virqs[b->stats->nr_virqs] = (struct exit_virq){ vm_index(b, key->vm), key->vector, count };
 	b->stats->nr_virqs += virqs[b->stats->nr_virqs].vm != UINT32_MAX;
 	return 0;
 }
@@ -327,6 +331,7 @@ static int add_vms(struct builder *b, struct naming *naming)
 	const struct recording_vm_data *data;
 	struct exit_stats *s = b->stats;
 	struct symbolizer *syms;
+	struct exit_vm *vm;
 	size_t i, nr = recording__nr_vms(b->rec);
 
 	s->vms = calloc(nr ? nr : 1, sizeof(*s->vms));
@@ -334,14 +339,16 @@ static int add_vms(struct builder *b, struct naming *naming)
 		return -ENOMEM;
 	for (i = 0; i < nr; i++) {
 		data = recording__vm_data(b->rec, i);
-		syms = naming__symbolizer(naming, i, &s->vms[i].verified);
-		s->vms[i].name = strdup(data->name ? data->name : "");
-		s->vms[i].vmm = strdup(data->vmm ? data->vmm : "");
-		s->vms[i].pid = data->pid;
-		memcpy(s->vms[i].nr_place, data->nr_place, sizeof(s->vms[i].nr_place));
-		s->vms[i].syms = syms ? symbolizer__get(syms) : NULL;
-		s->nr_vms++;
-		if (!s->vms[i].name || !s->vms[i].vmm)
+		if (b->vm && (data->forgotten || data->id != *b->vm))
+			continue;
+		vm = &s->vms[s->nr_vms++];
+		syms = naming__symbolizer(naming, i, &vm->verified);
+		vm->name = strdup(data->name ? data->name : "");
+		vm->vmm = strdup(data->vmm ? data->vmm : "");
+		vm->pid = data->pid;
+		memcpy(vm->nr_place, data->nr_place, sizeof(vm->nr_place));
+		vm->syms = syms ? symbolizer__get(syms) : NULL;
+		if (!vm->name || !vm->vmm)
 			return -ENOMEM;
 	}
 	return 0;
@@ -396,9 +403,9 @@ static int add_levels(struct builder *b, const struct level_account *levels)
 }
 
 int exits__stats(struct exits *e, const struct recording *rec, struct naming *naming,
-		 const struct level_account *levels, struct exit_stats **out)
+		 const struct level_account *levels, const uint32_t *vm, struct exit_stats **out)
 {
-	struct builder b = { .rec = rec };
+	struct builder b = { .rec = rec, .vm = vm };
 	struct exit_stats *s;
 	int err;
 

@@ -39,11 +39,12 @@ void exits__stop(struct exits *e);
  * @rec: the VMs by their ids, and the window.
  * @naming: symbolizers of the VMs; borrowed.
  * @levels: what was looked at when, and what it cost.
+ * @vm: the id of the only VM that is wanted, or NULL.
  * @out: receives the statistics; release with exit_stats__free().
  *
  * Return: 0 or -ENOMEM.
  */
 int exits__stats(struct exits *e, const struct recording *rec, struct naming *naming,
-		 const struct level_account *levels, struct exit_stats **out);
+		 const struct level_account *levels, const uint32_t *vm, struct exit_stats **out);
 
 #endif /* USER_EXITS_H */

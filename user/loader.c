@@ -214,6 +214,11 @@ void loader__free(struct loader *l)
 	free(l);
 }
 
+const char *loader__libbpf_version(void)
+{
+	return libbpf_version_string();
+}
+
 /* --- discovery --- */
 
 static struct bpf_link *link_iterator(struct loader *l, uint32_t tgid)

@@ -40,6 +40,9 @@ struct loader_opts {
 int loader__new(struct loader **out, const struct loader_opts *opts);
 void loader__free(struct loader *l); /* accepts NULL */
 
+/** loader__libbpf_version() - such as "v1.1"; static. */
+const char *loader__libbpf_version(void);
+
 /* --- discovery --- */
 
 /* One file descriptor to ask the kernel about. */

@@ -7,7 +7,7 @@
 #include "log.h"
 
 static const struct cli_verb *const verbs[] = {
-	&verb_record, &verb_report, &verb_stat, &verb_list, &verb_check, NULL,
+	&verb_record, &verb_report, &verb_stat, &verb_serve, &verb_list, &verb_check, NULL,
 };
 
 static void print_help(FILE *f)
@@ -21,6 +21,7 @@ static void print_help(FILE *f)
 	fprintf(f, "\nExamples:\n"
 		   "  ukprof list                            which VMs run here\n"
 		   "  ukprof record -p 4242 -d 10 -o x.html  flame graph of ten seconds\n"
+		   "  ukprof serve                           metrics, profiles and live pages\n"
 		   "  ukprof check                           what this host can do\n"
 		   "\n'ukprof VERB --help' has the options of a verb.\n");
 }

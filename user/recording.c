@@ -19,6 +19,8 @@ struct recording {
 	size_t nr_vms;
 	struct profile *profile;
 	struct profile *exit_profile;
+	uint64_t nr_aged;
+	uint32_t next_serial;
 	uint64_t counters[UKP_CTR_MAX];
 	uint64_t nr_samples;
 	uint64_t nr_exit_stacks;
@@ -135,7 +137,12 @@ int recording__vm(struct recording *r, const struct recording_vm *vm)
 		return -ENOMEM;
 	r->vms = vms;
 	data = &vms[place];
-	*data = (struct recording_vm_data){ .id = vm->id, .pid = vm->pid, .mem_bytes = vm->mem_bytes };
+	*data = (struct recording_vm_data){
+		.serial = r->next_serial++,
+		.id = vm->id,
+		.pid = vm->pid,
+		.mem_bytes = vm->mem_bytes,
+	};
 	if (copy_str(&data->name, vm->name ? vm->name : "vm") | copy_str(&data->vmm, vm->vmm ? vm->vmm : "") |
 	    copy_str(&data->image, vm->image) | copy_str(&data->args, vm->args)) {
 		release_vm(data);
@@ -157,6 +164,19 @@ void recording__forget_vm(struct recording *r, uint32_t id)
 	*vm = (struct recording_vm_data){ .forgotten = true };
 	profile__forget(r->profile, id);
 	profile__forget(r->exit_profile, id);
+}
+
+void recording__age(struct recording *r)
+{
+	size_t dropped = profile__age(r->profile) + profile__age(r->exit_profile);
+
+	r->nr_aged += dropped != 0;
+}
+
+uint64_t recording__epoch(const struct recording *r, int64_t vm)
+{
+	/* Exact as a JavaScript number for a thousand years of ageing. */
+	return r->nr_aged * (1ull << 24) + (vm >= 0 ? r->vms[vm].serial : 0);
 }
 
 static int add_text(struct recording_vm_data *vm, const struct ukp_text *t)

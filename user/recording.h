@@ -65,6 +65,7 @@ struct recording_text {
 /* A VM with what was learnt of it. */
 struct recording_vm_data {
 	bool forgotten; /* a free place: nothing else is set */
+	uint32_t serial; /* never used again */
 	uint32_t id;
 	int pid;
 	char *name;
@@ -100,6 +101,15 @@ int recording__vm(struct recording *r, const struct recording_vm *vm);
  * Not written to a capture file.
  */
 void recording__forget_vm(struct recording *r, uint32_t id);
+
+/** recording__age() - give up the stacks that were not seen for long, where room gets scarce: profile__age(). */
+void recording__age(struct recording *r);
+
+/**
+ * recording__epoch() - changes whenever what was counted so far may have become less: for a reader that takes
+ * differences. @vm: place of the VM it looks at, or -1.
+ */
+uint64_t recording__epoch(const struct recording *r, int64_t vm);
 
 /**
  * recording__record() - a record of the ring buffer, or of a capture file.

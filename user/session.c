@@ -309,6 +309,8 @@ enum session_status session__new(struct session **out, const struct session_opts
 		log_err("session: out of memory");
 		goto err_free;
 	}
+	if (opts->forever)
+		vm_registry__reuse_names(s->registry);
 	/* Before the first look, or a VM could come in between. */
 	if (opts->forever && (err = kvm_events__new(&s->events)))
 		log_debug("session: the kernel's VM events: %s", strerror(-err));

@@ -15,6 +15,7 @@ struct vm_registry {
 	void *ctx;
 	struct vm **vms; /* by id; NULL: free for the next VM */
 	size_t nr;
+	bool reuse_names;
 	int err; /* first error of a visit */
 	const struct kvm_proc *procs; /* of the refresh that is going on */
 	size_t nr_procs;
@@ -88,7 +89,7 @@ static bool has_name(const struct vm_registry *reg, const char *name)
 	size_t i;
 
 	for (i = 0; i < reg->nr; i++)
-		if (reg->vms[i] && !strcmp(reg->vms[i]->name, name))
+		if (reg->vms[i] && (reg->vms[i]->alive || !reg->reuse_names) && !strcmp(reg->vms[i]->name, name))
 			return true;
 	return false;
 }
@@ -387,6 +388,11 @@ void vm_registry__set_linear(struct vm_registry *reg, struct vm *vm, uint64_t of
 	vm->map_value.linear_offset = offset;
 	vm->map_value.flags |= UKP_VM_LINEAR;
 	loader__set_vm(reg->loader, vm->id, &vm->map_value);
+}
+
+void vm_registry__reuse_names(struct vm_registry *reg)
+{
+	reg->reuse_names = true;
 }
 
 void vm_registry__release(struct vm_registry *reg, uint32_t id)

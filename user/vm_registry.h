@@ -72,6 +72,9 @@ int vm_registry__new(struct vm_registry **out, struct loader *l, const struct vm
 /** vm_registry__free() - reports nothing any more; accepts NULL. */
 void vm_registry__free(struct vm_registry *reg);
 
+/** vm_registry__reuse_names() - a VM may have the name of one that has ended. */
+void vm_registry__reuse_names(struct vm_registry *reg);
+
 /**
  * vm_registry__refresh() - look again.
  * @pid: only this process, or 0 for all.

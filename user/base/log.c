@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "utf8.h"
 
+static enum log_format format;
 static enum log_level shown = LOG_LEVEL_INFO;
 static char status[256];
 
@@ -87,6 +89,46 @@ static void make_harmless(char *text, bool keep_lines)
 	}
 }
 
+static void put_quoted(const char *text)
+{
+	putc('"', stderr);
+	for (; *text; text++) {
+		if (*text == '\n' || *text == '\t') {
+			fputs(*text == '\n' ? "\\n" : "\\t", stderr);
+			continue;
+		}
+		if (*text == '"' || *text == '\\')
+			putc('\\', stderr);
+		putc(*text, stderr);
+	}
+	putc('"', stderr);
+}
+
+/* What was made harmless holds no other control characters than line ends and tabs. */
+static void put_line(const char *word, const char *text)
+{
+	struct timespec ts;
+	char time[32];
+	struct tm tm;
+
+	if (format == LOG_FORMAT_PLAIN) {
+		fprintf(stderr, "%s: %s\n", word, text);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &ts);
+	gmtime_r(&ts.tv_sec, &tm);
+	strftime(time, sizeof(time), "%Y-%m-%dT%H:%M:%S", &tm);
+	fprintf(stderr, format == LOG_FORMAT_JSON ? "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"msg\":" :
+						   "time=%s.%03ldZ level=%s msg=", time, ts.tv_nsec / 1000000, word);
+	put_quoted(text);
+	fputs(format == LOG_FORMAT_JSON ? "}\n" : "\n", stderr);
+}
+
+void log__set_format(enum log_format new_format)
+{
+	format = new_format;
+}
+
 static void write_line(enum log_level level, const char *word, const char *fmt, va_list ap)
 {
 	char *text;
@@ -101,7 +143,7 @@ static void write_line(enum log_level level, const char *word, const char *fmt, 
 	erase_status();
 	if (is_journal())
 		fprintf(stderr, "<%d>", priorities[level]);
-	fprintf(stderr, "%s: %s\n", word, text ? text : "out of memory");
+	put_line(word, text ? text : "out of memory");
 	draw_status();
 	funlockfile(stderr);
 	free(text);

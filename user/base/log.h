@@ -25,6 +25,13 @@ enum log_level {
 };
 
 /** log__set_level() - the least important level that is shown; default LOG_LEVEL_INFO. */
+enum log_format {
+	LOG_FORMAT_PLAIN = 0, /* for people: "warn: module: …" */
+	LOG_FORMAT_LOGFMT,    /* for collectors of logs: time, level, msg */
+	LOG_FORMAT_JSON,
+};
+
+void log__set_format(enum log_format format);
 void log__set_level(enum log_level level);
 enum log_level log__level(void);
 bool log__shows(enum log_level level);

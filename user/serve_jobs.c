@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "serve_jobs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "exit_stats.h"
+#include "exits.h"
+#include "exporter.h"
+#include "flame_json.h"
+#include "flame_tree.h"
+#include "http_server.h"
+#include "naming.h"
+#include "profile.h"
+#include "recording.h"
+#include "session.h"
+#include "sink.h"
+#include "stat_format.h"
+
+#define MAX_WAITING   64	   /* jobs in all queues together */
+#define EXITS_LINGER  10000000000ULL /* the live page asks again and again */
+#define PPROF_TYPE    "application/octet-stream"
+#define JSON_TYPE     "application/json"
+
+struct job {
+	struct job *next;
+	struct serve_job what;
+	struct http_pending *pending;
+	/* collector thread */
+	struct profile_mark *mark;
+	uint64_t start_wall_ns;
+	uint64_t start_ns;
+	uint64_t end_ns;
+	uint32_t vm;	   /* id in the recording */
+	size_t vm_place;
+	bool has_vm;
+	/* result: one of them */
+	struct snapshot *snap;
+	struct exit_stats *exits;
+	uint64_t epoch;
+};
+
+struct queue {
+	struct job *first, **last;
+};
+
+struct serve_jobs {
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	pthread_t thread;
+	int wake_fd;
+	bool stopping;
+	size_t nr; /* in all queues */
+	size_t nr_profiles;
+	struct queue fresh;   /* HTTP thread to collector */
+	struct queue frozen;  /* collector to the writer */
+	struct job *taking;   /* collector's own: being taken */
+	uint64_t exits_until_ns; /* collector's own */
+	struct serve_job_counts counts;
+};
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static void put(struct queue *q, struct job *job)
+{
+	job->next = NULL;
+	*q->last = job;
+	q->last = &job->next;
+}
+
+static struct job *take_all(struct queue *q)
+{
+	struct job *first = q->first;
+
+	q->first = NULL;
+	q->last = &q->first;
+	return first;
+}
+
+static void free_job(struct job *job)
+{
+	snapshot__put(job->snap);
+	exit_stats__free(job->exits);
+	free(job->what.vm);
+	free(job);
+}
+
+static bool is_profile(const struct job *job)
+{
+	return job->what.format == SERVE_PPROF;
+}
+
+/* Answer and forget. Any thread; not under the lock, for the answer may be compressed. */
+static void finish(struct serve_jobs *j, struct job *job, const struct http_reply *reply)
+{
+	bool ok = !http_pending__reply(job->pending, reply) && reply->status == 200;
+
+	pthread_mutex_lock(&j->lock);
+	j->nr--;
+	j->nr_profiles -= is_profile(job);
+	j->counts.running = j->nr_profiles;
+	j->counts.served += ok && is_profile(job);
+	pthread_mutex_unlock(&j->lock);
+	free_job(job);
+}
+
+/* go tool pprof shows the text of an error only if it is told that it comes from a Go-like server. */
+static void fail(struct serve_jobs *j, struct job *job, unsigned int status, const char *text)
+{
+	static const struct http_header headers[] = { { "X-Go-Pprof", "1" }, { "Retry-After", "1" } };
+	struct http_reply reply = {
+		.status = status,
+		.content_type = "text/plain; charset=utf-8",
+		.body = text,
+		.body_len = strlen(text),
+		.headers = headers,
+		.nr_headers = status == 503 ? 2 : 1,
+	};
+
+	finish(j, job, &reply);
+}
+
+/* --- the writer --- */
+
+static int write_flame(const struct job *job, struct sink *sink)
+{
+	struct flame_tree *tree;
+	int err;
+
+	err = flame_tree__new(&tree, job->snap, 0);
+	if (err)
+		return err;
+	sink__printf(sink, "{\"epoch\":%" PRIu64 ",\"wall_ns\":\"%" PRIu64 "\",\"mono_ns\":\"%" PRIu64 "\",\"flame\":",
+		     job->epoch, now_ns(CLOCK_REALTIME), job->end_ns);
+	flame_json__write(tree, flame__unit(job->snap), sink);
+	sink__puts(sink, "}\n");
+	flame_tree__free(tree);
+	return sink__error(sink);
+}
+
+static int write_result(const struct job *job, struct sink *sink)
+{
+	struct stat_opts stat = { .top = 200 };
+
+	switch (job->what.format) {
+	case SERVE_PPROF:
+		return exporter_pprof.write(job->snap, &(struct export_opts){ 0 }, sink);
+	case SERVE_FLAME:
+		return write_flame(job, sink);
+	case SERVE_EXITS:
+		return stat_format__by_name("json")->write(job->exits, &stat, sink);
+	}
+	return -EINVAL;
+}
+
+static void release_sink(void *sink)
+{
+	sink__close(sink);
+}
+
+static void write_job(struct serve_jobs *j, struct job *job)
+{
+	static const struct http_header name[] = { { "Content-Disposition", "attachment; filename=\"profile.pb.gz\"" } };
+	struct http_reply reply = { .status = 200, .content_type = is_profile(job) ? PPROF_TYPE : JSON_TYPE };
+	struct sink *sink = NULL;
+	int err;
+
+	if (http_pending__is_gone(job->pending)) {
+		fail(j, job, 503, "the client has gone\n");
+		return;
+	}
+	err = sink__memory(&sink);
+	if (!err)
+		err = write_result(job, sink);
+	if (err) {
+		sink__close(sink);
+		fail(j, job, 500, "out of memory\n");
+		return;
+	}
+	reply.body = sink__data(sink, &reply.body_len);
+	reply.release = release_sink;
+	reply.owner = sink;
+	reply.may_gzip = !is_profile(job); /* that one is compressed already */
+	reply.headers = name;
+	reply.nr_headers = is_profile(job);
+	finish(j, job, &reply);
+}
+
+static void *writer(void *ctx)
+{
+	struct serve_jobs *j = ctx;
+	struct job *job;
+
+	pthread_mutex_lock(&j->lock);
+	for (;;) {
+		job = j->frozen.first;
+		if (!job && j->stopping)
+			break;
+		if (!job) {
+			pthread_cond_wait(&j->work, &j->lock);
+			continue;
+		}
+		j->frozen.first = job->next;
+		if (!job->next)
+			j->frozen.last = &j->frozen.first;
+		pthread_mutex_unlock(&j->lock);
+		write_job(j, job);
+		pthread_mutex_lock(&j->lock);
+	}
+	pthread_mutex_unlock(&j->lock);
+	return NULL;
+}
+
+int serve_jobs__new(struct serve_jobs **out, int wake_fd)
+{
+	struct serve_jobs *j;
+	int err;
+
+	j = calloc(1, sizeof(*j));
+	if (!j)
+		return -ENOMEM;
+	j->wake_fd = wake_fd;
+	j->fresh.last = &j->fresh.first;
+	j->frozen.last = &j->frozen.first;
+	pthread_mutex_init(&j->lock, NULL);
+	pthread_cond_init(&j->work, NULL);
+	err = pthread_create(&j->thread, NULL, writer, j);
+	if (err) {
+		free(j);
+		return -err;
+	}
+	*out = j;
+	return 0;
+}
+
+/* --- the HTTP thread --- */
+
+static void refuse(struct http_request *req, const char *text)
+{
+	static const struct http_header headers[] = { { "X-Go-Pprof", "1" }, { "Retry-After", "10" } };
+	struct http_reply reply = {
+		.status = 503,
+		.content_type = "text/plain; charset=utf-8",
+		.body = text,
+		.body_len = strlen(text),
+		.headers = headers,
+		.nr_headers = 2,
+	};
+
+	http_request__reply(req, &reply);
+}
+
+static void wake(void *ctx)
+{
+	const struct serve_jobs *j = ctx;
+	uint64_t one = 1;
+
+	if (write(j->wake_fd, &one, sizeof(one)) < 0)
+		return; /* full: it is awake */
+}
+
+void serve_jobs__add(struct serve_jobs *j, struct http_request *req, const struct serve_job *what)
+{
+	bool profile = what->format == SERVE_PPROF, full;
+	struct job *job;
+
+	pthread_mutex_lock(&j->lock);
+	full = j->stopping || j->nr == MAX_WAITING || (profile && j->nr_profiles == SERVE_MAX_PROFILES);
+	if (full && profile)
+		j->counts.refused++;
+	if (!full) {
+		j->nr++;
+		j->nr_profiles += profile;
+		j->counts.running = j->nr_profiles;
+	}
+	pthread_mutex_unlock(&j->lock);
+	if (full) {
+		refuse(req, "too many profiles are being taken: try again later\n");
+		return;
+	}
+	job = calloc(1, sizeof(*job));
+	if (job) {
+		job->what = *what;
+		job->what.vm = what->vm ? strdup(what->vm) : NULL;
+		if (!what->vm || job->what.vm)
+			job->pending = http_request__defer(req, wake, j);
+	}
+	pthread_mutex_lock(&j->lock);
+	if (job && job->pending) {
+		put(&j->fresh, job);
+		job = NULL;
+	} else {
+		j->nr--;
+		j->nr_profiles -= profile;
+		full = true;
+	}
+	pthread_mutex_unlock(&j->lock);
+	if (full && !job)
+		refuse(req, "out of memory\n");
+	else if (full)
+		free_job(job);
+	else
+		wake(j);
+}
+
+/* --- the collector --- */
+
+static bool is_exits(const struct job *job)
+{
+	return job->what.format != SERVE_EXITS && job->what.measure != SNAP_MEASURE_SAMPLES;
+}
+
+static struct profile *profile_of(const struct job *job, struct recording *rec)
+{
+	return is_exits(job) ? recording__exit_profile(rec) : recording__profile(rec);
+}
+
+static void hand_over(struct serve_jobs *j, struct job *job)
+{
+	pthread_mutex_lock(&j->lock);
+	put(&j->frozen, job);
+	pthread_cond_signal(&j->work);
+	pthread_mutex_unlock(&j->lock);
+}
+
+static void freeze(struct serve_jobs *j, struct job *job, struct session *session, struct recording *rec,
+		   struct naming *naming)
+{
+	struct naming_what what = {
+		.measure = job->what.measure,
+		.live = true,
+		.vm = job->has_vm ? &job->vm : NULL,
+		.since = job->mark,
+		.start_wall_ns = job->start_wall_ns,
+		.duration_ns = job->end_ns - job->start_ns,
+	};
+	int err;
+
+	if (job->what.format == SERVE_EXITS)
+		err = exits__stats(session__exits(session), rec, naming, session__levels(session), what.vm, &job->exits);
+	else
+		err = naming__snapshot(naming, rec, &what, &job->snap);
+	profile__unmark(profile_of(job, rec), job->mark);
+	job->mark = NULL;
+	job->epoch = recording__epoch(rec, job->has_vm ? (int64_t)job->vm_place : -1);
+	if (err)
+		fail(j, job, 500, "out of memory\n");
+	else
+		hand_over(j, job);
+}
+
+void serve_jobs__run(struct serve_jobs *j, struct session *session, struct recording *rec, struct naming *naming,
+		     bool (*find_vm)(void *ctx, const char *label, uint32_t *id, size_t *place), void *ctx)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	struct job *job, *next, **at;
+
+	pthread_mutex_lock(&j->lock);
+	job = take_all(&j->fresh);
+	pthread_mutex_unlock(&j->lock);
+	for (; job; job = next) {
+		next = job->next;
+		job->has_vm = job->what.vm;
+		job->start_ns = now;
+		job->end_ns = now + job->what.seconds * 1000000000ULL;
+		job->start_wall_ns = now_ns(CLOCK_REALTIME);
+		if (is_exits(job) && job->end_ns + EXITS_LINGER > j->exits_until_ns)
+			j->exits_until_ns = job->end_ns + EXITS_LINGER;
+		if (job->has_vm && !find_vm(ctx, job->what.vm, &job->vm, &job->vm_place)) {
+			fail(j, job, 404, "no VM is called so: see /api/v1/vms\n");
+		} else if (!session__exits(session) && (is_exits(job) || job->what.format == SERVE_EXITS)) {
+			fail(j, job, 404, "VM exits are not looked at: start ukprof serve with --level exits\n");
+		} else if (!job->what.seconds) {
+			freeze(j, job, session, rec, naming);
+		} else if (profile__mark(profile_of(job, rec), &job->mark)) {
+			fail(j, job, 500, "out of memory\n");
+		} else {
+			job->next = j->taking;
+			j->taking = job;
+		}
+	}
+	for (at = &j->taking; (job = *at);) {
+		if (!http_pending__is_gone(job->pending) && job->end_ns > now) {
+			at = &job->next;
+			continue;
+		}
+		*at = job->next;
+		job->end_ns = now;
+		freeze(j, job, session, rec, naming);
+	}
+}
+
+bool serve_jobs__wants_exit_stacks(const struct serve_jobs *j)
+{
+	return j->exits_until_ns > now_ns(CLOCK_MONOTONIC);
+}
+
+bool serve_jobs__is_busy(const struct serve_jobs *j)
+{
+	return j->taking;
+}
+
+void serve_jobs__counts(struct serve_jobs *j, struct serve_job_counts *out)
+{
+	pthread_mutex_lock(&j->lock);
+	*out = j->counts;
+	pthread_mutex_unlock(&j->lock);
+}
+
+static void fail_all(struct serve_jobs *j, struct job *job, struct recording *rec)
+{
+	struct job *next;
+
+	for (; job; job = next) {
+		next = job->next;
+		if (job->mark)
+			profile__unmark(profile_of(job, rec), job->mark);
+		job->mark = NULL;
+		fail(j, job, 503, "ukprof is stopping\n");
+	}
+}
+
+void serve_jobs__stop(struct serve_jobs *j, struct recording *rec)
+{
+	struct job *fresh;
+
+	pthread_mutex_lock(&j->lock);
+	j->stopping = true;
+	fresh = take_all(&j->fresh);
+	pthread_cond_signal(&j->work);
+	pthread_mutex_unlock(&j->lock);
+	pthread_join(j->thread, NULL);
+	fail_all(j, fresh, rec);
+	fail_all(j, j->taking, rec);
+	j->taking = NULL;
+}
+
+void serve_jobs__free(struct serve_jobs *j)
+{
+	if (!j)
+		return;
+	pthread_cond_destroy(&j->work);
+	pthread_mutex_destroy(&j->lock);
+	free(j);
+}

@@ -1,0 +1,741 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "serve_stats.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "exit_names.h"
+#include "host_stats.h"
+#include "hostinfo.h"
+#include "level.h"
+#include "loader.h"
+#include "naming.h"
+#include "profile.h"
+#include "recording.h"
+#include "session.h"
+#include "strpool.h"
+#include "symbolizer.h"
+#include "vm_registry.h"
+
+#define KEEP_NS	      60000000000ULL /* two scrapes at the usual distance */
+#define KEEP_MAX      64	     /* ended VMs that are remembered at once */
+#define FUNCTIONS_MAX 4096	     /* functions of one VM that are counted, to find the hottest */
+#define FUNCTION_MIN  100	     /* samples before a function may be called hot */
+
+struct function {
+	uint64_t samples;
+	bool listed; /* once in, a series stays */
+};
+
+struct vcpu_times {
+	uint32_t id;
+	uint32_t tid;
+	bool has_exits;
+	uint64_t sample_ns[3]; /* by enum ukp_place */
+	uint64_t exit_ns[HOST_NR_VCPU_STATES]; /* from the table of exits, taken anew each time */
+	uint64_t waited_ns;	/* of former threads of this vCPU */
+	uint64_t wait_first_ns; /* of this thread when it was first seen */
+	uint64_t wait_last_ns;
+	uint64_t shown_ns[HOST_NR_VCPU_STATES];
+};
+
+struct served_vm {
+	bool used;
+	bool up;
+	uint32_t id;
+	uint32_t serial;
+	uint64_t seen_wall_ns;
+	uint64_t gone_ns;
+	uint64_t nr_frames;
+	uint64_t nr_unresolved_frames;
+	uint64_t nr_unresolved_samples;
+	uint64_t nr_virqs;
+	struct vcpu_times *vcpus;
+	size_t nr_vcpus;
+	struct host_exit *exits;
+	size_t nr_exits;
+	struct strpool *names; /* of functions; NULL: not wanted */
+	struct function *functions; /* by id of the name */
+	size_t nr_listed;
+};
+
+struct serve_stats {
+	struct recording *rec;
+	struct naming *naming;
+	struct profile_mark *seen; /* of the samples */
+	size_t max_functions;
+	struct served_vm *vms; /* in the order in which they were first seen */
+	size_t nr;
+	uint32_t next_serial;
+	uint64_t nr_gone;
+	uint64_t nr_snapshots;
+	uint64_t start_wall_ns;
+	uint64_t exit_cost_ns, sample_cost_ns; /* as shown last: estimates may not fall */
+	bool emulated;
+};
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+int serve_stats__new(struct serve_stats **out, struct recording *rec, struct naming *naming, size_t max_functions)
+{
+	struct serve_stats *s;
+
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->rec = rec;
+	s->naming = naming;
+	s->max_functions = max_functions;
+	s->start_wall_ns = now_ns(CLOCK_REALTIME);
+	s->emulated = hostinfo__kvm_vendor() == KVM_VENDOR_SOFTWARE;
+	if (profile__mark(recording__profile(rec), &s->seen)) {
+		free(s);
+		return -ENOMEM;
+	}
+	*out = s;
+	return 0;
+}
+
+static void release_vm(struct served_vm *vm)
+{
+	free(vm->vcpus);
+	free(vm->exits);
+	strpool__free(vm->names);
+	free(vm->functions);
+}
+
+void serve_stats__free(struct serve_stats *s)
+{
+	size_t i;
+
+	if (!s)
+		return;
+	profile__unmark(recording__profile(s->rec), s->seen);
+	for (i = 0; i < s->nr; i++)
+		release_vm(&s->vms[i]);
+	free(s->vms);
+	free(s);
+}
+
+static struct served_vm *vm_by_id(struct serve_stats *s, uint32_t id)
+{
+	size_t i;
+
+	for (i = 0; i < s->nr; i++)
+		if (s->vms[i].id == id)
+			return &s->vms[i];
+	return NULL;
+}
+
+int serve_stats__vm_new(struct serve_stats *s, uint32_t id, uint64_t now)
+{
+	struct served_vm *vms;
+
+	(void)now;
+	vms = reallocarray(s->vms, s->nr + 1, sizeof(*vms));
+	if (!vms)
+		return -ENOMEM;
+	s->vms = vms;
+	vms[s->nr] = (struct served_vm){
+		.up = true,
+		.id = id,
+		.serial = s->next_serial,
+		.seen_wall_ns = now_ns(CLOCK_REALTIME),
+	};
+	if (s->max_functions && strpool__new(&vms[s->nr].names))
+		return -ENOMEM;
+	s->next_serial++;
+	s->nr++;
+	return 0;
+}
+
+void serve_stats__vm_gone(struct serve_stats *s, uint32_t id, uint64_t now)
+{
+	struct served_vm *vm = vm_by_id(s, id);
+
+	if (!vm || !vm->up)
+		return;
+	vm->up = false;
+	vm->gone_ns = now;
+	s->nr_gone++;
+}
+
+size_t serve_stats__due(const struct serve_stats *s, uint64_t now, uint32_t *ids, size_t max)
+{
+	size_t i, nr_ended = 0, nr = 0;
+
+	for (i = 0; i < s->nr; i++)
+		nr_ended += !s->vms[i].up;
+	/* The oldest come first. */
+	for (i = 0; i < s->nr && nr < max; i++)
+		if (!s->vms[i].up && (now - s->vms[i].gone_ns >= KEEP_NS || nr_ended - nr > KEEP_MAX))
+			ids[nr++] = s->vms[i].id;
+	return nr;
+}
+
+void serve_stats__forget(struct serve_stats *s, const uint32_t *ids, size_t nr)
+{
+	size_t i, k, n = 0;
+
+	for (i = 0; i < s->nr; i++) {
+		for (k = 0; k < nr && ids[k] != s->vms[i].id; k++)
+			;
+		if (k == nr)
+			s->vms[n++] = s->vms[i];
+		else
+			release_vm(&s->vms[i]);
+	}
+	s->nr = n;
+}
+
+/* --- taking stock --- */
+
+static struct vcpu_times *get_vcpu(struct served_vm *vm, uint32_t id)
+{
+	struct vcpu_times *vcpus;
+	size_t i;
+
+	for (i = 0; i < vm->nr_vcpus; i++)
+		if (vm->vcpus[i].id == id)
+			return &vm->vcpus[i];
+	vcpus = reallocarray(vm->vcpus, vm->nr_vcpus + 1, sizeof(*vcpus));
+	if (!vcpus)
+		return NULL;
+	vm->vcpus = vcpus;
+	vcpus[vm->nr_vcpus] = (struct vcpu_times){ .id = id };
+	return &vcpus[vm->nr_vcpus++];
+}
+
+static int count_function(const struct serve_stats *s, struct served_vm *vm, const char *name, uint64_t samples)
+{
+	struct function *functions;
+	size_t nr;
+	int64_t id;
+
+	if (!vm->names || strpool__nr(vm->names) >= FUNCTIONS_MAX)
+		return 0;
+	nr = strpool__nr(vm->names);
+	id = strpool__add(vm->names, name, strlen(name));
+	if (id < 0)
+		return -ENOMEM;
+	if ((size_t)id == nr) {
+		functions = reallocarray(vm->functions, nr + 1, sizeof(*functions));
+		if (!functions)
+			return -ENOMEM;
+		vm->functions = functions;
+		functions[nr] = (struct function){ 0 };
+	}
+	vm->functions[id].samples += samples;
+	if (!vm->functions[id].listed && vm->functions[id].samples >= FUNCTION_MIN && vm->nr_listed < s->max_functions) {
+		vm->functions[id].listed = true;
+		vm->nr_listed++;
+	}
+	return 0;
+}
+
+/* The place of a VM in the recording, by which naming knows it. */
+static size_t place_of(const struct recording *rec, uint32_t id)
+{
+	size_t i;
+
+	for (i = 0; i < recording__nr_vms(rec); i++)
+		if (!recording__vm_data(rec, i)->forgotten && recording__vm_data(rec, i)->id == id)
+			break;
+	return i;
+}
+
+bool serve_stats__find(struct serve_stats *s, uint32_t serial, uint32_t *id, size_t *place)
+{
+	size_t i;
+
+	for (i = 0; i < s->nr; i++) {
+		if (s->vms[i].serial != serial)
+			continue;
+		*id = s->vms[i].id;
+		*place = place_of(s->rec, *id);
+		return true;
+	}
+	return false;
+}
+
+static int add_stack(struct serve_stats *s, const struct profile_stack *st)
+{
+	struct served_vm *vm = vm_by_id(s, st->key.vm);
+	struct naming_status status;
+	struct vcpu_times *vcpu;
+	const struct sym_frame *frames;
+	uint32_t i;
+
+	if (!vm)
+		return 0;
+	vcpu = get_vcpu(vm, st->key.vcpu);
+	if (!vcpu)
+		return -ENOMEM;
+	vcpu->sample_ns[st->key.place] += st->weight;
+	naming__status(s->naming, place_of(s->rec, vm->id), &status);
+	vm->nr_frames += st->nr_frames * st->count;
+	if (!st->nr_frames)
+		vm->nr_unresolved_samples += st->count;
+	for (i = 0; i < st->nr_frames; i++) {
+		if (symbolizer__resolve(status.syms, st->frames[i], i > 0, &frames)) {
+			if (!i && count_function(s, vm, frames[0].name, st->count))
+				return -ENOMEM;
+			continue;
+		}
+		vm->nr_unresolved_frames += st->count;
+		if (!i)
+			vm->nr_unresolved_samples += st->count;
+	}
+	return 0;
+}
+
+static int add_new_samples(struct serve_stats *s)
+{
+	struct profile *p = recording__profile(s->rec);
+	struct profile_stack st;
+	size_t i;
+	int err;
+
+	for (i = 0; i < profile__nr(p); i++) {
+		profile__since(p, s->seen, i, &st);
+		if (!st.count)
+			continue;
+		err = add_stack(s, &st);
+		if (err)
+			return err;
+	}
+	return profile__move_mark(p, s->seen);
+}
+
+static struct host_exit *get_exit(struct served_vm *vm, uint32_t isa, uint32_t reason)
+{
+	struct host_exit *exits;
+	size_t i;
+
+	for (i = 0; i < vm->nr_exits; i++)
+		if (vm->exits[i].isa == isa && vm->exits[i].reason == reason)
+			return &vm->exits[i];
+	exits = reallocarray(vm->exits, vm->nr_exits + 1, sizeof(*exits));
+	if (!exits)
+		return NULL;
+	vm->exits = exits;
+	exits[vm->nr_exits] = (struct host_exit){ .isa = isa, .reason = reason };
+	return &exits[vm->nr_exits++];
+}
+
+static int on_row(void *ctx, const struct ukp_exit_row_key *key, const struct ukp_exit_row *row)
+{
+	struct served_vm *vm = vm_by_id(ctx, key->vm);
+	struct vcpu_times *vcpu;
+	struct host_exit *e;
+	int i;
+
+	if (!vm)
+		return 0;
+	e = get_exit(vm, key->isa, key->reason);
+	vcpu = e ? get_vcpu(vm, key->vcpu) : NULL;
+	if (!vcpu)
+		return -ENOMEM;
+	e->count += row->count;
+	e->nr_timed += row->nr_timed;
+	e->total_ns += row->total_ns;
+	e->user_ns += row->user_ns;
+	for (i = 0; i < EXIT_NR_BUCKETS; i++)
+		e->buckets[i] += row->buckets[i];
+	vcpu->has_exits = true;
+	vcpu->exit_ns[HOST_VCPU_GUEST] += row->guest_ns;
+	if (exit_names__is_idle(key->isa, key->reason)) {
+		vcpu->exit_ns[HOST_VCPU_HALTED] += row->total_ns;
+	} else {
+		vcpu->exit_ns[HOST_VCPU_EXIT] += row->total_ns - row->user_ns;
+		vcpu->exit_ns[HOST_VCPU_VMM] += row->user_ns;
+	}
+	return 0;
+}
+
+static int on_virq(void *ctx, const struct ukp_virq_key *key, uint64_t count)
+{
+	struct served_vm *vm = vm_by_id(ctx, key->vm);
+
+	if (vm)
+		vm->nr_virqs += count;
+	return 0;
+}
+
+static int add_exits(struct serve_stats *s, struct loader *loader)
+{
+	struct host_exit *e;
+	size_t i, k;
+	int err;
+
+	/* The tables are cumulative: taken anew, in the order in which reasons were first seen. */
+	for (i = 0; i < s->nr; i++) {
+		for (k = 0; k < s->vms[i].nr_exits; k++) {
+			e = &s->vms[i].exits[k];
+			*e = (struct host_exit){ .isa = e->isa, .reason = e->reason };
+		}
+		for (k = 0; k < s->vms[i].nr_vcpus; k++)
+			memset(s->vms[i].vcpus[k].exit_ns, 0, sizeof(s->vms[i].vcpus[k].exit_ns));
+		s->vms[i].nr_virqs = 0;
+	}
+	err = loader__for_each_exit_row(loader, on_row, s);
+	return err ? err : loader__for_each_virq(loader, on_virq, s);
+}
+
+/* Time for which a thread could have run and the host ran others. Source: proc(5) of schedstat: the second number. */
+static uint64_t read_wait_ns(pid_t pid, uint32_t tid)
+{
+	unsigned long long run = 0, wait = 0;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%u/schedstat", (int)pid, tid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%llu %llu", &run, &wait) != 2)
+		wait = 0;
+	fclose(f);
+	return wait;
+}
+
+static void add_waits(struct serve_stats *s, struct vm_registry *registry)
+{
+	struct vcpu_times *vcpu;
+	struct served_vm *vm;
+	struct vm *known;
+	uint64_t wait;
+	size_t i, k;
+
+	for (i = 0; i < s->nr; i++) {
+		vm = &s->vms[i];
+		known = vm->up ? vm_registry__vm(registry, vm->id) : NULL;
+		for (k = 0; known && k < known->nr_vcpus; k++) {
+			if (!known->vcpus[k]->tid)
+				continue;
+			vcpu = get_vcpu(vm, known->vcpus[k]->id);
+			wait = vcpu ? read_wait_ns(known->pid, known->vcpus[k]->tid) : 0;
+			if (!wait)
+				continue;
+			if (vcpu->tid != known->vcpus[k]->tid) {
+				vcpu->waited_ns += vcpu->wait_last_ns - vcpu->wait_first_ns;
+				vcpu->tid = known->vcpus[k]->tid;
+				vcpu->wait_first_ns = wait;
+			}
+			vcpu->wait_last_ns = wait;
+		}
+	}
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/*
+ * Exits say exactly how long a vCPU was where; without them its samples give an estimate. A vCPU that waits for
+ * a processor does so while it handles an exit, so that part is taken out there.
+ */
+static void show_states(const struct serve_stats *s, struct vcpu_times *v)
+{
+	uint64_t ns[HOST_NR_VCPU_STATES] = { 0 }, wait = v->waited_ns + v->wait_last_ns - v->wait_first_ns;
+	int i;
+
+	ns[HOST_VCPU_WAITING] = wait;
+	if (v->has_exits) {
+		ns[HOST_VCPU_GUEST] = v->exit_ns[HOST_VCPU_GUEST];
+		ns[HOST_VCPU_HALTED] = v->exit_ns[HOST_VCPU_HALTED];
+		ns[HOST_VCPU_EXIT] = less(v->exit_ns[HOST_VCPU_EXIT], wait);
+		ns[HOST_VCPU_VMM] = v->exit_ns[HOST_VCPU_VMM];
+	} else {
+		ns[HOST_VCPU_GUEST] = v->sample_ns[UKP_PLACE_GUEST] + (s->emulated ? v->sample_ns[UKP_PLACE_KVM] : 0);
+		ns[HOST_VCPU_EXIT] = s->emulated ? 0 : v->sample_ns[UKP_PLACE_KVM];
+		ns[HOST_VCPU_VMM] = v->sample_ns[UKP_PLACE_VMM];
+	}
+	/* Of two sources, or less a wait, a sum could fall; counters may not. */
+	for (i = 0; i < HOST_NR_VCPU_STATES; i++)
+		if (ns[i] > v->shown_ns[i])
+			v->shown_ns[i] = ns[i];
+}
+
+/* --- freezing --- */
+
+static void *array(size_t nr, size_t size)
+{
+	return calloc(nr ? nr : 1, size);
+}
+
+static int fill_functions(struct host_stats *hs, struct host_vm *out, const struct served_vm *vm)
+{
+	size_t i;
+
+	if (!vm->nr_listed)
+		return 0;
+	out->functions = array(vm->nr_listed, sizeof(*out->functions));
+	if (!out->functions)
+		return -ENOMEM;
+	for (i = 0; i < strpool__nr(vm->names); i++) {
+		if (!vm->functions[i].listed)
+			continue;
+		if (host_stats__copy_str(hs, &out->functions[out->nr_functions].name, strpool__get(vm->names, i, NULL)))
+			return -ENOMEM;
+		out->functions[out->nr_functions++].samples = vm->functions[i].samples;
+	}
+	return 0;
+}
+
+static int fill_vm(struct serve_stats *s, struct host_stats *hs, struct host_vm *out, struct served_vm *vm)
+{
+	static const enum host_image_state images[] = {
+		[NAMING_NONE] = HOST_IMAGE_NONE,
+		[NAMING_UNVERIFIED] = HOST_IMAGE_UNVERIFIED,
+		[NAMING_VERIFIED] = HOST_IMAGE_VERIFIED,
+		[NAMING_WRONG] = HOST_IMAGE_WRONG,
+	};
+	size_t place = place_of(s->rec, vm->id), i;
+	const struct recording_vm_data *data = recording__vm_data(s->rec, place);
+	struct naming_status status;
+	const char *slash;
+
+	naming__status(s->naming, place, &status);
+	slash = status.path ? strrchr(status.path, '/') : NULL;
+	out->id = vm->serial;
+	out->pid = data->pid;
+	out->image = images[status.verdict];
+	out->up = vm->up;
+	out->seen_wall_ns = vm->seen_wall_ns;
+	out->mem_bytes = data->mem_bytes;
+	out->samples[SNAP_PLACE_GUEST] = data->nr_place[UKP_PLACE_GUEST] + (s->emulated ? data->nr_place[UKP_PLACE_KVM] : 0);
+	out->samples[SNAP_PLACE_KVM] = s->emulated ? 0 : data->nr_place[UKP_PLACE_KVM];
+	out->samples[SNAP_PLACE_VMM] = data->nr_place[UKP_PLACE_VMM];
+	out->nr_frames = vm->nr_frames;
+	out->nr_unresolved_frames = vm->nr_unresolved_frames;
+	out->nr_unresolved_samples = vm->nr_unresolved_samples;
+	out->nr_virqs = vm->nr_virqs;
+	out->stops = array(UKP_STOP_MAX, sizeof(*out->stops));
+	out->vcpus = array(vm->nr_vcpus, sizeof(*out->vcpus));
+	out->exits = array(vm->nr_exits, sizeof(*out->exits));
+	if (!out->stops || !out->vcpus || !out->exits || host_stats__copy_str(hs, &out->name, data->name) ||
+	    host_stats__copy_str(hs, &out->vmm, data->vmm) || host_stats__copy_str(hs, &out->image_path, status.path) ||
+	    host_stats__copy_str(hs, &out->image_name, slash ? slash + 1 : status.path) ||
+	    host_stats__copy_str(hs, &out->build_id, status.build_id))
+		return -ENOMEM;
+	memcpy(out->stops, data->nr_stop, UKP_STOP_MAX * sizeof(*out->stops));
+	for (i = 0; i < vm->nr_vcpus; i++) {
+		show_states(s, &vm->vcpus[i]);
+		out->vcpus[i].id = vm->vcpus[i].id;
+		memcpy(out->vcpus[i].state_ns, vm->vcpus[i].shown_ns, sizeof(out->vcpus[i].state_ns));
+	}
+	out->nr_vcpus = vm->nr_vcpus;
+	if (vm->nr_exits)
+		memcpy(out->exits, vm->exits, vm->nr_exits * sizeof(*out->exits));
+	out->nr_exits = vm->nr_exits;
+	return fill_functions(hs, out, vm);
+}
+
+static int fill_labels(struct host_stats *hs)
+{
+	static const struct host_label stops[] = {
+#define X(name, value, label, help) [UKP_STOP_##name] = { label, help },
+		UKP_STOPS(X)
+#undef X
+	};
+
+	hs->stops = malloc(sizeof(stops));
+	if (!hs->stops)
+		return -ENOMEM;
+	memcpy(hs->stops, stops, sizeof(stops));
+	hs->nr_stops = UKP_STOP_MAX;
+	return 0;
+}
+
+/* Every counter is either a loss, or one of the account. */
+static bool is_drop(int counter)
+{
+	switch (counter) {
+	case UKP_CTR_DROP_RING_FULL:
+	case UKP_CTR_DROP_NO_VCPU:
+	case UKP_CTR_DROP_NO_SCRATCH:
+	case UKP_CTR_TEXT_FAILED:
+	case UKP_CTR_EXIT_ROWS_FULL:
+	case UKP_CTR_EXIT_SITES_FULL:
+	case UKP_CTR_VIRQS_FULL:
+	case UKP_CTR_EXIT_STACKS_DROPPED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int fill_counters(const struct serve_stats *s, struct host_stats *hs)
+{
+	static const struct host_counter names[] = {
+#define X(name, label, help) { label, help, 0 },
+		UKP_COUNTERS(X)
+#undef X
+	};
+	const uint64_t *v = recording__counter_values(s->rec);
+	struct host_counter *c;
+	int i;
+
+	hs->drops = array(UKP_CTR_MAX + 2, sizeof(*hs->drops));
+	hs->counters = array(UKP_CTR_MAX, sizeof(*hs->counters));
+	if (!hs->drops || !hs->counters)
+		return -ENOMEM;
+	for (i = 0; i < UKP_CTR_MAX; i++) {
+		c = is_drop(i) ? &hs->drops[hs->nr_drops++] : &hs->counters[hs->nr_counters++];
+		*c = names[i];
+		c->value = v[i];
+	}
+	hs->drops[hs->nr_drops++] = (struct host_counter){ "bad_records", "Records that contradicted themselves",
+							   recording__nr_bad(s->rec) };
+	hs->drops[hs->nr_drops++] = (struct host_counter){
+		"stacks_overflow", "Stacks kept without frames: too many different ones",
+		profile__nr_overflow(recording__profile(s->rec)) + profile__nr_overflow(recording__exit_profile(s->rec)),
+	};
+	return 0;
+}
+
+struct costs {
+	struct host_stats *hs;
+	uint64_t exit_ns; /* measured, of all programs for exits */
+};
+
+static int on_cost(void *ctx, const char *name, uint64_t runs, uint64_t run_ns)
+{
+	struct costs *c = ctx;
+
+	if (c->hs->nr_costs == 32)
+		return 0;
+	c->hs->costs[c->hs->nr_costs++] = (struct host_cost){ name, runs, run_ns };
+	if (strcmp(name, LOADER_SAMPLE_PROGRAM) && strcmp(name, LOADER_FIND_PROGRAM))
+		c->exit_ns += run_ns;
+	return 0;
+}
+
+/*
+ * The kernel counts time in a part of the run only (see level.h), so the whole is estimated from the cost of one
+ * exit or sample, and shared out among the programs as measured.
+ */
+static int fill_costs(struct serve_stats *s, struct session *session, struct host_stats *hs)
+{
+	const struct level_use *use;
+	struct costs c = { .hs = hs };
+	double exit_ns = 0, sample_ns = 0;
+	size_t i;
+
+	hs->costs = array(32, sizeof(*hs->costs));
+	if (!hs->costs)
+		return -ENOMEM;
+	for (i = 0; i < NR_LEVELS; i++) {
+		use = level_account__use(session__levels(session), i);
+		if (use->measured_exits)
+			exit_ns += (double)use->exit_run_ns / use->measured_exits * use->exits;
+		if (use->measured_samples)
+			sample_ns += (double)use->sample_run_ns / use->measured_samples * use->samples;
+	}
+	if (exit_ns > s->exit_cost_ns)
+		s->exit_cost_ns = exit_ns;
+	if (sample_ns > s->sample_cost_ns)
+		s->sample_cost_ns = sample_ns;
+	loader__for_each_cost(session__loader(session), on_cost, &c);
+	for (i = 0; i < hs->nr_costs; i++) {
+		if (!strcmp(hs->costs[i].program, LOADER_SAMPLE_PROGRAM)) {
+			hs->costs[i].run_ns = s->sample_cost_ns;
+			hs->costs[i].runs = recording__counter_values(s->rec)[UKP_CTR_FIRED];
+		} else if (strcmp(hs->costs[i].program, LOADER_FIND_PROGRAM) && c.exit_ns) {
+			hs->costs[i].run_ns = (double)s->exit_cost_ns * hs->costs[i].run_ns / c.exit_ns;
+		}
+	}
+	return 0;
+}
+
+static const char *name_of(const struct serve_stats *s, const struct served_vm *vm)
+{
+	return recording__vm_data(s->rec, place_of(s->rec, vm->id))->name;
+}
+
+/* A VM that was started again has its former name, and the former one's series. */
+static bool has_successor(const struct serve_stats *s, const struct served_vm *vm)
+{
+	size_t i;
+
+	for (i = 0; !vm->up && i < s->nr; i++)
+		if (s->vms[i].serial > vm->serial && !strcmp(name_of(s, &s->vms[i]), name_of(s, vm)))
+			return true;
+	return false;
+}
+
+static int fill(struct serve_stats *s, struct session *session, struct host_stats *hs)
+{
+	size_t i;
+	int err;
+
+	hs->version = UKPROF_VERSION;
+	hs->libbpf = loader__libbpf_version();
+	hs->level = level__name(session__level(session));
+	hs->start_wall_ns = s->start_wall_ns;
+	hs->wall_ns = now_ns(CLOCK_REALTIME);
+	hs->mono_ns = now_ns(CLOCK_MONOTONIC);
+	hs->period_ns = recording__info(s->rec)->period_ns;
+	hs->nr_snapshots = ++s->nr_snapshots;
+	hs->nr_vms_seen = s->next_serial;
+	hs->nr_vms_gone = s->nr_gone;
+	hs->nr_vms_missed = session__nr_missed(session);
+	err = host_stats__copy_str(hs, &hs->host, hostinfo__release());
+	if (!err)
+		err = fill_labels(hs);
+	if (!err)
+		err = fill_counters(s, hs);
+	if (!err)
+		err = fill_costs(s, session, hs);
+	if (err)
+		return err;
+	if (self_usage__read(&hs->self))
+		memset(&hs->self, 0, sizeof(hs->self));
+	hs->vms = array(s->nr, sizeof(*hs->vms));
+	if (!hs->vms)
+		return -ENOMEM;
+	for (i = 0; i < s->nr; i++) {
+		if (has_successor(s, &s->vms[i]))
+			continue;
+		err = fill_vm(s, hs, &hs->vms[hs->nr_vms++], &s->vms[i]);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int serve_stats__publish(struct serve_stats *s, struct session *session, struct host_stats **out)
+{
+	uint64_t start = now_ns(CLOCK_MONOTONIC);
+	struct host_stats *hs;
+	int err;
+
+	err = host_stats__new(&hs);
+	if (err)
+		return err;
+	err = add_new_samples(s);
+	if (!err && session__exits(session))
+		err = add_exits(s, session__loader(session));
+	if (!err) {
+		add_waits(s, session__registry(session));
+		err = fill(s, session, hs);
+	}
+	if (err) {
+		host_stats__put(hs);
+		return err;
+	}
+	hs->collect_ns = now_ns(CLOCK_MONOTONIC) - start;
+	*out = hs;
+	return 0;
+}
