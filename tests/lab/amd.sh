@@ -42,7 +42,7 @@ lab_boot()
 	# One thread: with one per processor, QEMU 7.2 crashes 6.12 while it patches its code and loses
 	# interrupts of 6.1, which then waits for the other processor for ever. The price: processors
 	# take turns of 0.1 s, so whatever waits for a busy one is slow.
-	start "$1" qemu-system-x86_64 \
+	start "$1" qemu-system-x86_64 ${icount:+-icount "shift=$icount,sleep=off"} \
 		-nodefaults -no-user-config -display none -no-reboot \
 		-machine pc -accel "tcg,thread=single" -cpu max -smp "$smp" -m "$mem" \
 		-kernel "$kdir/vmlinux" -initrd "$initramfs" -append "$(amd_arguments | tr '\n' ' ')$append" \
