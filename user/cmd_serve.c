@@ -39,6 +39,7 @@ enum {
 	OPT_LOG_FORMAT,
 	OPT_LEVEL,
 	OPT_FUNCTIONS,
+	OPT_MAX_VMS,
 };
 
 struct serve_opts {
@@ -57,6 +58,7 @@ static const struct argp_option options[] = {
 	  "sampling: look at no exits; exits (default): count every exit; full: and take stacks of some all the time, "
 	  "not only while somebody asks for them", 0 },
 	{ "functions", OPT_FUNCTIONS, "N", 0, "export the samples of the N hottest functions of each VM, up to 100 (default: 0)", 0 },
+	{ "max-vms", OPT_MAX_VMS, "N", 0, "VMs at once, 1-100000; the kernel's tables are sized by it (default: 2048)", 0 },
 	{ "symbols", 's', "FILE", 0, "unstripped image of all guests (default: what each VMM booted, or its .dbg twin)", 0 },
 	{ "web.listen-address", OPT_LISTEN, "ADDRESS", 0,
 	  "where to listen; repeatable; ':21835' is every address of this host (default: " DEFAULT_ADDRESS ")", 1 },
@@ -110,6 +112,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_FUNCTIONS:
 		o->max_functions = cli__uint("--functions", arg, 0, 100);
+		break;
+	case OPT_MAX_VMS:
+		o->session.max_vms = cli__uint("--max-vms", arg, 1, 100000);
 		break;
 	case OPT_LISTEN:
 		add_word("--web.listen-address", o->addresses, &o->http.nr_listen, arg);
@@ -404,6 +409,7 @@ static int run(int argc, char **argv)
 			.level = LEVEL_EXITS,
 			.exit_stack_hz = 99,
 			.ring_bytes = RING_BYTES,
+			.max_vms = 2048,
 		},
 		.routes = { .telemetry_path = "/metrics" },
 	};

@@ -156,6 +156,15 @@ static void select_programs(struct ukprof_bpf *skel, bool exits)
 	bpf_map__set_autocreate(skel->maps.exit_zero, false);
 }
 
+/* A unikernel has one vCPU mostly, four rarely, and exits for less than ten reasons. */
+static void size_maps(struct ukprof_bpf *skel, uint32_t max_vms)
+{
+	bpf_map__set_max_entries(skel->maps.vms, max_vms);
+	bpf_map__set_max_entries(skel->maps.text_wanted, max_vms);
+	bpf_map__set_max_entries(skel->maps.vcpus, 4 * max_vms);
+	bpf_map__set_max_entries(skel->maps.exit_rows, 8 * max_vms);
+}
+
 int loader__new(struct loader **out, const struct loader_opts *opts)
 {
 	struct loader *l;
@@ -179,6 +188,8 @@ int loader__new(struct loader **out, const struct loader_opts *opts)
 	bpf_map__set_max_entries(l->skel->maps.ring, opts->ring_bytes);
 	bpf_map__set_max_entries(l->skel->maps.counters, l->nr_cpus);
 	select_programs(l->skel, opts->exits);
+	if (opts->max_vms)
+		size_maps(l->skel, opts->max_vms);
 	err = ukprof_bpf__load(l->skel);
 	if (err) {
 		err = explain_load_error(err);

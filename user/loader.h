@@ -26,6 +26,7 @@ struct loader;
 struct loader_opts {
 	uint64_t ring_bytes; /* power of two, at least a page */
 	bool exits;	     /* load what accounts for VM exits, too */
+	uint32_t max_vms;    /* at once; tables of the kernel are sized by it. 0: 1024 */
 };
 
 /**

@@ -69,6 +69,8 @@ struct serve_stats {
 	size_t max_functions;
 	struct served_vm *vms; /* in the order in which they were first seen */
 	size_t nr;
+	uint32_t *by_id; /* place in vms + 1; 0: none */
+	size_t nr_by_id;
 	uint32_t next_serial;
 	uint64_t nr_gone;
 	uint64_t nr_snapshots;
@@ -123,24 +125,29 @@ void serve_stats__free(struct serve_stats *s)
 	for (i = 0; i < s->nr; i++)
 		release_vm(&s->vms[i]);
 	free(s->vms);
+	free(s->by_id);
 	free(s);
 }
 
 static struct served_vm *vm_by_id(struct serve_stats *s, uint32_t id)
 {
-	size_t i;
-
-	for (i = 0; i < s->nr; i++)
-		if (s->vms[i].id == id)
-			return &s->vms[i];
-	return NULL;
+	return id < s->nr_by_id && s->by_id[id] ? &s->vms[s->by_id[id] - 1] : NULL;
 }
 
 int serve_stats__vm_new(struct serve_stats *s, uint32_t id, uint64_t now)
 {
 	struct served_vm *vms;
+	uint32_t *by_id;
 
 	(void)now;
+	if (id >= s->nr_by_id) {
+		by_id = reallocarray(s->by_id, id + 64, sizeof(*by_id));
+		if (!by_id)
+			return -ENOMEM;
+		memset(by_id + s->nr_by_id, 0, (id + 64 - s->nr_by_id) * sizeof(*by_id));
+		s->by_id = by_id;
+		s->nr_by_id = id + 64;
+	}
 	vms = reallocarray(s->vms, s->nr + 1, sizeof(*vms));
 	if (!vms)
 		return -ENOMEM;
@@ -155,6 +162,7 @@ int serve_stats__vm_new(struct serve_stats *s, uint32_t id, uint64_t now)
 		return -ENOMEM;
 	s->next_serial++;
 	s->nr++;
+	s->by_id[id] = s->nr;
 	return 0;
 }
 
@@ -195,6 +203,9 @@ void serve_stats__forget(struct serve_stats *s, const uint32_t *ids, size_t nr)
 			release_vm(&s->vms[i]);
 	}
 	s->nr = n;
+	memset(s->by_id, 0, s->nr_by_id * sizeof(*s->by_id));
+	for (i = 0; i < n; i++)
+		s->by_id[s->vms[i].id] = i + 1;
 }
 
 /* --- taking stock --- */
@@ -247,6 +258,9 @@ static size_t place_of(const struct recording *rec, uint32_t id)
 {
 	size_t i;
 
+	/* Nearly always. */
+	if (id < recording__nr_vms(rec) && !recording__vm_data(rec, id)->forgotten && recording__vm_data(rec, id)->id == id)
+		return id;
 	for (i = 0; i < recording__nr_vms(rec); i++)
 		if (!recording__vm_data(rec, i)->forgotten && recording__vm_data(rec, i)->id == id)
 			break;

@@ -277,7 +277,8 @@ enum session_status session__new(struct session **out, const struct session_opts
 		.vcpu_new = on_vcpu_new,
 		.vcpu_gone = on_vcpu_gone,
 	};
-	struct loader_opts lo = { .ring_bytes = opts->ring_bytes, .exits = opts->max_level >= LEVEL_EXITS };
+	struct loader_opts lo = { .ring_bytes = opts->ring_bytes, .exits = opts->max_level >= LEVEL_EXITS,
+				   .max_vms = opts->max_vms };
 	enum session_status status = SESSION_FAILED;
 	struct session *s;
 	int err;
@@ -309,6 +310,7 @@ enum session_status session__new(struct session **out, const struct session_opts
 		log_err("session: out of memory");
 		goto err_free;
 	}
+	vm_registry__set_max(s->registry, opts->max_vms ? opts->max_vms : 1024);
 	if (opts->forever)
 		vm_registry__reuse_names(s->registry);
 	/* Before the first look, or a VM could come in between. */

@@ -33,6 +33,7 @@ struct session_opts {
 	uint32_t exit_stack_hz; /* LEVEL_FULL: stacks of exits wanted per vCPU and second */
 	uint32_t exit_every;	/* or pick 1 in so many by count, rounded up to a power of two; 0: by exit_stack_hz */
 	uint64_t ring_bytes;
+	uint32_t max_vms;     /* at once, 0: 1024; more are left out, and counted by session__nr_missed() */
 	uint64_t duration_ns; /* 0: until a signal */
 	bool forever; /* with all: VMs come and go; ended ones are the caller's to give up: session__release_vm() */
 	int wake_fd;  /* an eventfd: session_ops.wake() is called soon after it was written; 0: none */

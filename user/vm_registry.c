@@ -15,6 +15,7 @@ struct vm_registry {
 	void *ctx;
 	struct vm **vms; /* by id; NULL: free for the next VM */
 	size_t nr;
+	size_t max;
 	bool reuse_names;
 	int err; /* first error of a visit */
 	const struct kvm_proc *procs; /* of the refresh that is going on */
@@ -29,6 +30,7 @@ int vm_registry__new(struct vm_registry **out, struct loader *l, const struct vm
 	if (!reg)
 		return -ENOMEM;
 	reg->loader = l;
+	reg->max = SIZE_MAX;
 	reg->ops = *ops;
 	reg->ctx = ctx;
 	*out = reg;
@@ -121,6 +123,8 @@ static struct vm *add_vm(struct vm_registry *reg, const struct kvm_proc *proc, u
 
 	for (id = 0; id < reg->nr && reg->vms[id]; id++)
 		;
+	if (id >= reg->max)
+		return NULL;
 	vm = calloc(1, sizeof(*vm));
 	vms = vm && id == reg->nr ? reallocarray(reg->vms, reg->nr + 1, sizeof(*vms)) : reg->vms;
 	if (!vm || !vms)
@@ -388,6 +392,11 @@ void vm_registry__set_linear(struct vm_registry *reg, struct vm *vm, uint64_t of
 	vm->map_value.linear_offset = offset;
 	vm->map_value.flags |= UKP_VM_LINEAR;
 	loader__set_vm(reg->loader, vm->id, &vm->map_value);
+}
+
+void vm_registry__set_max(struct vm_registry *reg, size_t max)
+{
+	reg->max = max;
 }
 
 void vm_registry__reuse_names(struct vm_registry *reg)

@@ -72,6 +72,9 @@ int vm_registry__new(struct vm_registry **out, struct loader *l, const struct vm
 /** vm_registry__free() - reports nothing any more; accepts NULL. */
 void vm_registry__free(struct vm_registry *reg);
 
+/** vm_registry__set_max() - VMs that are known at once; more are not taken up. Default: no limit. */
+void vm_registry__set_max(struct vm_registry *reg, size_t max);
+
 /** vm_registry__reuse_names() - a VM may have the name of one that has ended. */
 void vm_registry__reuse_names(struct vm_registry *reg);
 
