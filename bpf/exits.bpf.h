@@ -24,12 +24,24 @@ static __always_inline struct ukp_vcpu *watched_vcpu(void)
 #define SVM_EXIT_MSR  0x7c
 #define SVM_EXIT_NPF  0x400
 
-static __always_inline struct vmcb_control_area *svm_control(struct kvm_vcpu *vcpu)
+/*
+ * What the processor wrote at the exit: three words in a row, as the hardware lays them out, so one read
+ * brings them all. Source: AMD APM vol. 2, appendix B: EXITCODE, EXITINFO1, EXITINFO2.
+ */
+struct svm_exit {
+	__u64 code;
+	__u64 info_1;
+	__u64 info_2;
+};
+
+static __always_inline bool read_svm_exit(struct svm_exit *e, struct kvm_vcpu *vcpu)
 {
 	struct vcpu_svm *svm = (void *)((__u64)vcpu - bpf_core_field_offset(struct vcpu_svm, vcpu));
 	struct vmcb *vmcb = BPF_CORE_READ(svm, vmcb);
 
-	return (void *)((__u64)vmcb + bpf_core_field_offset(struct vmcb, control));
+	return !bpf_probe_read_kernel(e, sizeof(*e),
+				      (void *)((__u64)vmcb + bpf_core_field_offset(struct vmcb, control) +
+					       bpf_core_field_offset(struct vmcb_control_area, exit_code)));
 }
 
 /*
@@ -37,25 +49,20 @@ static __always_inline struct vmcb_control_area *svm_control(struct kvm_vcpu *vc
  * but on 7.2, where two vCPU threads shared a processor, 20 of 2000 of their runs were missing, as if the
  * kernel left out a program that a preempted thread is still in. Source: AMD APM vol. 2, 15.10.2 (IOIO), 15.11 (MSR), 15.25.6 (NPF).
  */
-static __always_inline void svm_detail(struct ukp_exit_now *now, struct kvm_vcpu *vcpu)
+static __always_inline void svm_detail(struct ukp_exit_now *now, const struct svm_exit *e, struct kvm_vcpu *vcpu)
 {
-	struct vmcb_control_area *control = svm_control(vcpu);
-	__u64 info;
-
 	switch (now->reason) {
 	case SVM_EXIT_IOIO:
-		info = BPF_CORE_READ(control, exit_info_1);
-		now->detail = info & 1 ? UKP_DETAIL_PIO_IN : UKP_DETAIL_PIO_OUT;
-		now->value = (info >> 16) & 0xffff;
+		now->detail = e->info_1 & 1 ? UKP_DETAIL_PIO_IN : UKP_DETAIL_PIO_OUT;
+		now->value = (e->info_1 >> 16) & 0xffff;
 		break;
 	case SVM_EXIT_MSR:
-		info = BPF_CORE_READ(control, exit_info_1);
-		now->detail = info & 1 ? UKP_DETAIL_MSR_WRITE : UKP_DETAIL_MSR_READ;
+		now->detail = e->info_1 & 1 ? UKP_DETAIL_MSR_WRITE : UKP_DETAIL_MSR_READ;
 		now->value = (__u32)BPF_CORE_READ(vcpu, arch.regs[UKP_REG_RCX]);
 		break;
 	case SVM_EXIT_NPF:
 		now->detail = UKP_DETAIL_PAGE_FAULT;
-		now->value = BPF_CORE_READ(control, exit_info_2) & ~0x1fffffULL;
+		now->value = e->info_2 & ~0x1fffffULL;
 		break;
 	}
 }
@@ -67,16 +74,6 @@ static __always_inline __u32 vmx_exit_reason(struct kvm_vcpu *vcpu)
 	if (bpf_core_field_exists(struct vcpu_vmx___vt, vt))
 		return BPF_CORE_READ((struct vcpu_vmx___vt *)vmx, vt.exit_reason.full);
 	return BPF_CORE_READ(vmx, exit_reason.full);
-}
-
-/* Where the reason is from 5.16 on: in the vendor's own part of the vCPU. */
-static __always_inline __u32 vendor_reason(struct kvm_vcpu *vcpu, __u32 isa)
-{
-	if (isa == UKP_ISA_SVM && bpf_core_type_exists(struct vcpu_svm))
-		return (__u32)BPF_CORE_READ_BITFIELD_PROBED(svm_control(vcpu), exit_code);
-	if (isa == UKP_ISA_VMX && bpf_core_type_exists(struct vcpu_vmx))
-		return vmx_exit_reason(vcpu);
-	return ~0u;
 }
 
 /* Position of the highest bit, by halves; below UKP_EXIT_BUCKETS. */
@@ -304,7 +301,8 @@ static __always_inline void begin_exit(struct ukp_vcpu *known, __u32 isa, __u32 
 	now->to_user = 0;
 	now->isa = isa;
 	now->reason = reason;
-	now->has_rip = has_rip(vcpu);
+	/* SVM has it at every exit; VMX reads it when somebody asks. */
+	now->has_rip = isa == UKP_ISA_SVM || has_rip(vcpu);
 	now->rip = now->has_rip ? read_rip(vcpu) : 0;
 	now->guest_ns = now->entry_ns ? ts_ns - now->entry_ns : 0;
 	now->entry_ns = 0;
@@ -318,13 +316,23 @@ SEC("raw_tp/kvm_exit")
 int ukp_on_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct ukp_vcpu *known = watched_vcpu();
-	__u32 isa = ctx->args[1];
+	__u32 isa = ctx->args[1], reason = ~0u;
+	struct svm_exit svm = {};
+	struct kvm_vcpu *vcpu;
 
 	if (!known || ctx->args[0] != known->vcpu)
 		return 0;
-	begin_exit(known, isa, vendor_reason((void *)known->vcpu, isa));
-	if (isa == UKP_ISA_SVM && bpf_core_type_exists(struct vcpu_svm))
-		svm_detail(&known->now, (void *)known->vcpu);
+	vcpu = (void *)known->vcpu;
+	/* The vendor's own part of the vCPU has the reason. */
+	if (isa == UKP_ISA_SVM && bpf_core_type_exists(struct vcpu_svm)) {
+		if (read_svm_exit(&svm, vcpu))
+			reason = (__u32)svm.code;
+	} else if (isa == UKP_ISA_VMX && bpf_core_type_exists(struct vcpu_vmx)) {
+		reason = vmx_exit_reason(vcpu);
+	}
+	begin_exit(known, isa, reason);
+	if (isa == UKP_ISA_SVM)
+		svm_detail(&known->now, &svm, vcpu);
 	return 0;
 }
 

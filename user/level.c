@@ -7,8 +7,7 @@
 
 #include "loader.h"
 
-#define MEASURED_AT_START 4 /* ticks */
-#define MEASURED_ONE_IN	  8
+#define MEASURED_ONE_IN 8 /* ticks */
 
 /* Sums that only grow; the account takes differences. */
 struct sums {
@@ -145,10 +144,8 @@ void level_account__tick(struct level_account *a, uint64_t now_ns)
 		return;
 	now = take_sums(a);
 	take_stock(a, &now, now_ns);
-	if (++a->nr_ticks < MEASURED_AT_START)
-		return;
 	stop_measuring(a, &now);
-	if (!(a->nr_ticks % MEASURED_ONE_IN))
+	if (!(++a->nr_ticks % MEASURED_ONE_IN))
 		start_measuring(a);
 }
 

@@ -6,7 +6,7 @@
  * level - how closely VMs are looked at, and what each level has cost so far.
  *
  * The cost is that of our own BPF programs as the kernel counts it. Counting costs, too, so it is switched on
- * for one tick in eight, and in the first ones.
+ * for one tick in eight, from the first on.
  *
  * Threads: the collector thread.
  */

@@ -413,19 +413,27 @@ static int attach_one(struct loader *l, struct bpf_program *prog)
 	return 0;
 }
 
+/* Exits of AMD's processors can be read in full: the module's types are known, as the programs need them. */
+static bool has_svm_exits(void)
+{
+	return !access("/sys/module/kvm_amd", F_OK) && !access("/sys/kernel/btf/kvm_amd", R_OK);
+}
+
 int loader__attach_exits(struct loader *l)
 {
 	struct ukprof_bpf *skel = l->skel;
 	struct bpf_program *const details[] = {
-		skel->progs.ukp_on_pio,	 skel->progs.ukp_on_mmio,      skel->progs.ukp_on_fast_mmio,
-		skel->progs.ukp_on_msr,	 skel->progs.ukp_on_hypercall, skel->progs.ukp_on_page_fault,
+		skel->progs.ukp_on_mmio,     skel->progs.ukp_on_fast_mmio,	skel->progs.ukp_on_hypercall,
 		skel->progs.ukp_on_inj_virq, skel->progs.ukp_on_userspace_exit,
+		/* What these tell AMD's processors write down at the exit, where the kernel is new enough to show it. */
+		skel->progs.ukp_on_pio,	     skel->progs.ukp_on_msr,		skel->progs.ukp_on_page_fault,
 	};
+	const size_t nr_always = 5;
 	size_t i;
 	int err;
 
 	/* What an exit is for before the exits, so that no exit goes without. */
-	for (i = 0; i < sizeof(details) / sizeof(details[0]); i++) {
+	for (i = 0; i < (has_svm_exits() ? nr_always : sizeof(details) / sizeof(details[0])); i++) {
 		err = attach_one(l, details[i]);
 		if (err && err != -ENOENT)
 			goto err;
