@@ -72,7 +72,7 @@ $(O)/exporters/http/%.o: exporters/http/%.c
 # Embedded files (.incbin); the file that is embedded is a prerequisite named by the .S rule's folder.
 $(O)/exporters/%.o: exporters/%.S $(wildcard exporters/web/*)
 	@mkdir -p $(@D)
-	$(call say,AS)$(CC) -Iexporters $(DEPS) -c $< -o $@
+	$(call say,AS)$(CC) -Iexporters -Wa,-I$(O)/exporters $(DEPS) -c $< -o $@
 
 $(O)/user/%.o: user/%.c $(O)/ukprof.skel.h
 	@mkdir -p $(@D)
@@ -108,16 +108,30 @@ $(O)/unit/%: $(O)/unit/%.o $(LIB)
 
 # --- exporters ---
 
-# The page's policy names its script and its style sheet by their SHA-256 in base64.
-$(O)/exporters/web_hash.h: exporters/web/viewer.css exporters/web/viewer.js
-	@mkdir -p $(@D)
-	$(call say,GEN)for f in $^; do \
-		printf '#define WEB_%s_SHA256 "%s"\n' "$$(echo $${f##*.} | tr a-z A-Z)" "$$(sha256sum <$$f | \
-			cut -c1-64 | tr a-f A-F | basenc --base16 -d | base64)"; \
-	done > $@
+# The pages' policies name their scripts and style sheets by their SHA-256 in base64. What a page has inline is
+# the files one after the other.
+WEB      := exporters/web
+page_JS  := $(WEB)/flame.js $(WEB)/viewer.js
+page_CSS := $(WEB)/viewer.css
+live_JS  := $(WEB)/flame.js $(WEB)/live.js
+live_CSS := $(WEB)/viewer.css $(WEB)/live.css
+hash      = $$({ $(1); } | sha256sum | cut -c1-64 | tr a-f A-F | basenc --base16 -d | base64)
 
-$(O)/exporters/html.o: $(O)/exporters/web_hash.h
-$(O)/exporters/html.o: exporters_INC += -I$(O)/exporters
+$(O)/exporters/web_hash.h: $(page_JS) $(page_CSS) $(live_JS) $(live_CSS)
+	@mkdir -p $(@D)
+	$(call say,GEN)printf '#define WEB_%s_SHA256 "%s"\n' JS "$(call hash,cat $(page_JS))" CSS "$(call hash,cat $(page_CSS))" \
+		LIVE_JS "$(call hash,echo; cat $(live_JS))" LIVE_CSS "$(call hash,echo; cat $(live_CSS))" > $@
+
+# {{js}} and {{css}} stand on lines of their own between their tags, so that a new line comes before the files.
+$(O)/exporters/live_page.html: $(WEB)/live.html $(live_JS) $(live_CSS)
+	@mkdir -p $(@D)
+	$(call say,GEN)sed -e "s|{{js-hash}}|$(call hash,echo; cat $(live_JS))|; s|{{css-hash}}|$(call hash,echo; cat $(live_CSS))|" \
+		$(foreach f,$(live_JS),-e '/{{js}}/r $(f)') -e '/{{js}}/d' \
+		$(foreach f,$(live_CSS),-e '/{{css}}/r $(f)') -e '/{{css}}/d' $< > $@
+
+$(O)/exporters/web.o: $(O)/exporters/live_page.html
+$(O)/exporters/html.o $(O)/exporters/live_page.o: $(O)/exporters/web_hash.h
+$(O)/exporters/html.o $(O)/exporters/live_page.o: exporters_INC += -I$(O)/exporters
 
 # Tests that compare with tests/golden/; they run in the top folder.
 EXPORT_GOLDENS := $(addprefix $(O)/unit/test_,folded pprof svg html metrics host_json)
@@ -137,7 +151,7 @@ $(O)/interop/%.o: tests/interop/%.c
 $(O)/interop/make_%: $(O)/interop/make_%.o $(LIB)
 	$(call say,LD)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
 
-test-interop: $(O)/interop/make_profiles $(O)/interop/make_metrics
+test-interop: $(O)/interop/make_profiles $(O)/interop/make_metrics $(O)/interop/make_live
 	tests/interop/run $(O)
 
 .PHONY: golden-update test-interop

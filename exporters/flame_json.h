@@ -20,6 +20,7 @@ struct flame_unit;
 struct sink;
 
 /** flame_json__write() - the whole object, without a new line behind it. Errors stick in @sink. */
-void flame_json__write(const struct flame_tree *t, const struct flame_unit *unit, struct sink *sink);
+void flame_json__write(const struct flame_tree *t, const struct flame_unit *unit,
+		       struct sink *sink);
 
 #endif /* EXPORTERS_FLAME_JSON_H */

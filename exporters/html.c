@@ -3,16 +3,15 @@
 /*
  * html - an interactive flame graph in one file that fetches nothing.
  *
- * The page (web/page.html) has places to fill in, written {{so}}. The tree travels as JSON inside a script
- * element that is not executed: names once, then three numbers per node in preorder. The page's policy
- * admits the viewer and the style sheet by their hashes and nothing else, so even a name that got out of
- * its quotes could not run.
+ * The page (web/page.html) has places to fill in, written {{so}}. The tree travels as JSON (flame_json.h)
+ * inside a script element that is not executed. The page's policy admits the viewer and the style sheet by
+ * their hashes and nothing else, so even a name that got out of its quotes could not run.
  */
 #include "exporter.h"
 
-#include <inttypes.h>
 #include <string.h>
 
+#include "flame_json.h"
 #include "flame_look.h"
 #include "flame_tree.h"
 #include "markup.h"
@@ -70,48 +69,9 @@ static void put_empty(struct page *p)
 			   "</span></div>\n");
 }
 
-static void put_shades(struct page *p, const char *theme, const char *const *shades)
-{
-	size_t i;
-
-	sink__printf(p->sink, ",\"%s\":[", theme);
-	for (i = 0; shades[i]; i++)
-		sink__printf(p->sink, "%s\"%s\"", i ? "," : "", shades[i]);
-	sink__puts(p->sink, "]");
-}
-
 static void put_data(struct page *p)
 {
-	const struct flame_node *n;
-	uint32_t depth = 0;
-	size_t i;
-
-	sink__printf(p->sink, "{\"unit\":[\"%s\",\"%s\"],\n\"kinds\":[", p->unit->one, p->unit->many);
-	for (i = 0; i < NR_FLAME_KINDS; i++) {
-		sink__printf(p->sink, "%s\n{\"label\":\"%s\"", i ? "," : "",
-			     flame_palettes[i].label);
-		put_shades(p, "light", flame_palettes[i].light);
-		put_shades(p, "dark", flame_palettes[i].dark);
-		sink__puts(p->sink, "}");
-	}
-	sink__puts(p->sink, "],\n\"names\":[");
-	for (i = 0; i < flame_tree__nr_names(p->t); i++) {
-		sink__puts(p->sink, i ? ",\n" : "\n");
-		markup__json(p->sink, flame_tree__name(p->t, i));
-	}
-	/* name * 16 + kind; how many levels to go up from the node before; samples that end here */
-	sink__puts(p->sink, "],\n\"nodes\":[");
-	for (i = 0; i < flame_tree__nr(p->t); i++) {
-		n = flame_tree__node(p->t, i);
-		sink__printf(p->sink, "%s%" PRIu64 ",%" PRIu32 ",%" PRIu64,
-			     !i       ? "\n"
-			     : i % 16 ? ","
-				      : ",\n",
-			     n->name * UINT64_C(16) + n->kind, i ? depth + 1 - n->depth : 0,
-			     n->self);
-		depth = n->depth;
-	}
-	sink__puts(p->sink, "]}");
+	flame_json__write(p->t, p->unit, p->sink);
 }
 
 static void put_css(struct page *p)
