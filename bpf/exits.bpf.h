@@ -145,18 +145,19 @@ static __always_inline void add_to_row(const struct ukp_vcpu *known, const struc
 	row->buckets[bucket]++;
 }
 
-static __always_inline void add_to_site(const struct ukp_vcpu *known, const struct ukp_exit_now *now, __u64 ns,
-					bool timed)
+/* The run is over: its sums belong to the table. */
+static __always_inline void put_run(const struct ukp_vcpu *known)
 {
+	const struct ukp_exit_run *run = &known->run;
 	struct ukp_exit_site_key key = {
-		.rip = now->rip,
-		.value = now->value,
+		.rip = run->rip,
+		.value = run->value,
 		.vm = known->vm,
 		.vcpu = known->vcpu_id,
-		.reason = now->reason,
-		.isa = now->isa,
-		.detail = now->detail,
-		.has_rip = now->has_rip,
+		.reason = run->reason,
+		.isa = run->isa,
+		.detail = run->detail,
+		.has_rip = run->has_rip,
 	};
 	struct ukp_exit_site *site, none = {};
 
@@ -164,15 +165,38 @@ static __always_inline void add_to_site(const struct ukp_vcpu *known, const stru
 	if (!site) {
 		if (bpf_map_update_elem(&exit_sites, &key, &none, BPF_NOEXIST) ||
 		    !(site = bpf_map_lookup_elem(&exit_sites, &key))) {
-			count(UKP_CTR_EXIT_SITES_FULL);
+			add(UKP_CTR_EXIT_SITES_FULL, run->count);
 			return;
 		}
 	}
-	site->count++;
+	site->count += run->count;
+	site->total_ns += run->total_ns;
+	site->user_ns += run->user_ns;
+}
+
+static __always_inline void add_to_site(struct ukp_vcpu *known, const struct ukp_exit_now *now, __u64 ns, bool timed)
+{
+	struct ukp_exit_run *run = &known->run;
+
+	if (!run->count || run->rip != now->rip || run->value != now->value || run->reason != now->reason ||
+	    run->detail != now->detail || run->isa != now->isa || run->has_rip != now->has_rip) {
+		if (run->count)
+			put_run(known);
+		run->rip = now->rip;
+		run->value = now->value;
+		run->reason = now->reason;
+		run->isa = now->isa;
+		run->detail = now->detail;
+		run->has_rip = now->has_rip;
+		run->count = 0;
+		run->total_ns = 0;
+		run->user_ns = 0;
+	}
+	run->count++;
 	if (timed) {
-		site->total_ns += ns;
+		run->total_ns += ns;
 		if (now->to_user)
-			site->user_ns += ns;
+			run->user_ns += ns;
 	}
 }
 

@@ -28,14 +28,19 @@ static __always_inline int ukp_translate(struct ukp_walk *w, __u64 gva);
 #include "guest_regs.bpf.h"
 #include "find.bpf.h"
 
-static __always_inline void count(enum ukp_counter which)
+static __always_inline void add(enum ukp_counter which, __u64 n)
 {
 	struct ukp_counters *row;
 	__u32 cpu = bpf_get_smp_processor_id();
 
 	row = bpf_map_lookup_elem(&counters, &cpu);
 	if (row)
-		__sync_fetch_and_add(&row->v[which], 1);
+		__sync_fetch_and_add(&row->v[which], n);
+}
+
+static __always_inline void count(enum ukp_counter which)
+{
+	add(which, 1);
 }
 
 static __always_inline int output(void *rec, __u64 len)

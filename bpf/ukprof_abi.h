@@ -167,6 +167,23 @@ struct ukp_exit_now {
 	__u8 to_user; /* KVM_RUN returned to the VMM since */
 };
 
+/*
+ * Exits that one instruction caused one after the other: added up here and put into the table of sites when
+ * another one comes. A guest that exits a lot does so in loops.
+ */
+struct ukp_exit_run {
+	__u64 rip;
+	__u64 value;
+	__u32 reason;
+	__u8 isa;
+	__u8 detail;
+	__u8 has_rip;
+	__u8 reserved;
+	__u64 count; /* 0: none */
+	__u64 total_ns;
+	__u64 user_ns;
+};
+
 /* How often exits of a vCPU are picked; adapts to their rate. Only the vCPU's own thread touches it. */
 struct ukp_exit_pick {
 	__u64 window_ns; /* start of the window */
@@ -185,6 +202,7 @@ struct ukp_vcpu {
 	__u32 vcpu_id;
 	struct ukp_exit_now now;
 	struct ukp_exit_pick pick;
+	struct ukp_exit_run run;
 };
 
 /* --- settings that user space may change at any time; one struct, mapped by user space --- */

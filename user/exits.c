@@ -11,11 +11,12 @@
 #include "recording.h"
 #include "symbolizer.h"
 
-/* An exit whose entry was never seen: its vCPU was handling it when the window closed. */
+/* What the kernel held of a vCPU outside its tables when the window closed or the vCPU went. */
 struct open_exit {
 	uint32_t vm;
 	uint32_t vcpu;
-	struct ukp_exit_now now;
+	struct ukp_exit_now now; /* an exit whose entry was never seen, or ts_ns is 0 */
+	struct ukp_exit_run run; /* exits that were not yet put into the table of sites */
 };
 
 struct exits {
@@ -59,13 +60,13 @@ static int keep_open(void *ctx, uint32_t tid, const struct ukp_vcpu *vcpu)
 	struct gone *g = ctx;
 	struct open_exit *open;
 
-	if (!vcpu->now.ts_ns || (g->tid && g->tid != tid))
+	if ((!vcpu->now.ts_ns && !vcpu->run.count) || (g->tid && g->tid != tid))
 		return 0;
 	open = reallocarray(g->exits->open, g->exits->nr_open + 1, sizeof(*open));
 	if (!open)
 		return -ENOMEM;
 	g->exits->open = open;
-	open[g->exits->nr_open++] = (struct open_exit){ vcpu->vm, vcpu->vcpu_id, vcpu->now };
+	open[g->exits->nr_open++] = (struct open_exit){ vcpu->vm, vcpu->vcpu_id, vcpu->now, vcpu->run };
 	return 0;
 }
 
@@ -75,8 +76,9 @@ static int reset_now(void *ctx, uint32_t tid, const struct ukp_vcpu *vcpu)
 	struct exits *e = ctx;
 	struct ukp_vcpu value = *vcpu;
 
-	if (!value.now.ts_ns && !value.now.entry_ns)
+	if (!value.now.ts_ns && !value.now.entry_ns && !value.run.count)
 		return 0;
+	value.run.count = 0;
 	value.now.ts_ns = 0;
 	value.now.entry_ns = 0;
 	loader__set_vcpu(e->loader, tid, &value);
@@ -250,6 +252,30 @@ static int on_cost(void *ctx, const char *name, uint64_t runs, uint64_t run_ns)
 	return 0;
 }
 
+static int add_run(struct builder *b, uint32_t vm, const struct ukp_exit_run *run)
+{
+	struct exit_site site = {
+		.isa = run->isa,
+		.reason = run->reason,
+		.detail = run->detail,
+		.value = run->value,
+		.rip = run->rip,
+		.has_rip = run->has_rip,
+		.count = run->count,
+		.total_ns = run->total_ns,
+		.user_ns = run->user_ns,
+	};
+
+	return run->count ? add_site(b, vm, &site) : 0;
+}
+
+/* While exits are still counted. */
+static int on_vcpu(void *ctx, uint32_t tid, const struct ukp_vcpu *vcpu)
+{
+	(void)tid;
+	return add_run(ctx, vcpu->vm, &vcpu->run);
+}
+
 static int add_open(struct builder *b, const struct exits *e)
 {
 	struct exit_site site;
@@ -257,6 +283,10 @@ static int add_open(struct builder *b, const struct exits *e)
 	size_t i;
 
 	for (i = 0; i < e->nr_open; i++) {
+		if (add_run(b, e->open[i].vm, &e->open[i].run))
+			return -ENOMEM;
+		if (!e->open[i].now.ts_ns)
+			continue;
 		row = add_row(b, e->open[i].vm, e->open[i].vcpu, e->open[i].now.isa, e->open[i].now.reason);
 		if (!row)
 			continue;
@@ -421,6 +451,8 @@ int exits__stats(struct exits *e, const struct recording *rec, struct naming *na
 		err = loader__for_each_exit_row(e->loader, on_row, &b);
 	if (!err)
 		err = loader__for_each_exit_site(e->loader, on_site, &b);
+	if (!err)
+		err = loader__for_each_vcpu(e->loader, on_vcpu, &b);
 	if (!err)
 		err = loader__for_each_virq(e->loader, on_virq, &b);
 	if (!err)

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lines.h"
+
+#include <dwarf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <elfutils/libdw.h>
+
+#define MAX_DEPTH   256	      /* of nested scopes */
+#define MAX_ENTRIES 4000000u /* of one unit */
+#define MAX_RANGES  4096u     /* of one entry */
+
+/* Where a function, inlined or not, has its code. */
+struct scope {
+	uint64_t start;
+	uint64_t end;
+	uint64_t reach; /* highest end of this and all scopes before it */
+	Dwarf_Off die;
+	uint32_t depth; /* of nesting: the deepest is the innermost */
+	bool is_inline;
+};
+
+struct unit {
+	Dwarf_Off die;
+	bool is_read;
+	struct scope *scopes; /* by start, then by depth */
+	size_t nr;
+	Dwarf_Lines *lines;
+	size_t nr_lines;
+};
+
+struct unit_range {
+	uint64_t start;
+	uint64_t end;
+	uint32_t unit;
+};
+
+struct lines {
+	int fd;
+	Dwarf *dwarf;
+	struct unit *units;
+	size_t nr_units;
+	struct unit_range *ranges; /* by start */
+	size_t nr_ranges;
+};
+
+static void *grown(void *array, size_t nr, size_t size)
+{
+	/* By doubling, told by the number alone. */
+	if (nr & (nr - 1))
+		return array;
+	return reallocarray(array, nr ? 2 * nr : 1, size);
+}
+
+static int compare_ranges(const void *pa, const void *pb)
+{
+	const struct unit_range *a = pa, *b = pb;
+
+	return (a->start > b->start) - (a->start < b->start);
+}
+
+static int add_unit(struct lines *l, Dwarf_Die *cu)
+{
+	Dwarf_Addr base, start, end;
+	struct unit_range *ranges;
+	struct unit *units;
+	ptrdiff_t at = 0;
+	unsigned int n;
+
+	units = grown(l->units, l->nr_units, sizeof(*units));
+	if (!units)
+		return -ENOMEM;
+	l->units = units;
+	units[l->nr_units] = (struct unit){ .die = dwarf_dieoffset(cu) };
+	for (n = 0; n < 16 * MAX_RANGES && (at = dwarf_ranges(cu, at, &base, &start, &end)) > 0; n++) {
+		if (start >= end)
+			continue;
+		ranges = grown(l->ranges, l->nr_ranges, sizeof(*ranges));
+		if (!ranges)
+			return -ENOMEM;
+		l->ranges = ranges;
+		ranges[l->nr_ranges++] = (struct unit_range){ start, end, l->nr_units };
+	}
+	l->nr_units++;
+	return 0;
+}
+
+static int add_units(struct lines *l)
+{
+	Dwarf_Off off = 0, next;
+	Dwarf_Die cu;
+	size_t header;
+	int err;
+
+	while (!dwarf_nextcu(l->dwarf, off, &next, &header, NULL, NULL, NULL)) {
+		if (dwarf_offdie(l->dwarf, off + header, &cu)) {
+			err = add_unit(l, &cu);
+			if (err)
+				return err;
+		}
+		if (next <= off)
+			break;
+		off = next;
+	}
+	if (l->nr_ranges)
+		qsort(l->ranges, l->nr_ranges, sizeof(*l->ranges), compare_ranges);
+	return l->nr_ranges ? 0 : -ENOENT;
+}
+
+int lines__open(struct lines **out, const char *path)
+{
+	struct lines *l;
+	int err;
+
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	l->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	err = l->fd < 0 ? -errno : 0;
+	if (!err) {
+		l->dwarf = dwarf_begin(l->fd, DWARF_C_READ);
+		err = l->dwarf ? add_units(l) : -ENOENT;
+	}
+	if (err) {
+		lines__free(l);
+		return err;
+	}
+	*out = l;
+	return 0;
+}
+
+void lines__free(struct lines *l)
+{
+	size_t i;
+
+	if (!l)
+		return;
+	for (i = 0; i < l->nr_units; i++)
+		free(l->units[i].scopes);
+	free(l->units);
+	free(l->ranges);
+	if (l->dwarf)
+		dwarf_end(l->dwarf);
+	if (l->fd >= 0)
+		close(l->fd);
+	free(l);
+}
+
+/* --- one unit --- */
+
+static int add_scope(struct unit *u, Dwarf_Die *die, uint32_t depth, bool is_inline)
+{
+	Dwarf_Addr base, start, end;
+	struct scope *scopes;
+	ptrdiff_t at = 0;
+	unsigned int n;
+
+	for (n = 0; n < MAX_RANGES && (at = dwarf_ranges(die, at, &base, &start, &end)) > 0; n++) {
+		if (start >= end)
+			continue;
+		scopes = grown(u->scopes, u->nr, sizeof(*scopes));
+		if (!scopes)
+			return -ENOMEM;
+		u->scopes = scopes;
+		scopes[u->nr++] = (struct scope){
+			.start = start,
+			.end = end,
+			.die = dwarf_dieoffset(die),
+			.depth = depth,
+			.is_inline = is_inline,
+		};
+	}
+	return 0;
+}
+
+static bool can_hold_code(int tag)
+{
+	switch (tag) {
+	case DW_TAG_subprogram:
+	case DW_TAG_inlined_subroutine:
+	case DW_TAG_lexical_block:
+	case DW_TAG_namespace:
+	case DW_TAG_structure_type:
+	case DW_TAG_class_type:
+	case DW_TAG_union_type:
+	case DW_TAG_enumeration_type: /* Rust puts methods there */
+	case DW_TAG_module:
+	case DW_TAG_try_block:
+	case DW_TAG_catch_block:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The tree of entries without recursion: it is as deep as the file says. */
+static int read_scopes(struct unit *u, Dwarf_Die *cu)
+{
+	Dwarf_Die stack[MAX_DEPTH], child;
+	uint32_t depth = 0;
+	unsigned int n;
+	int tag, err;
+
+	if (dwarf_child(cu, &stack[0]))
+		return 0;
+	for (n = 0; n < MAX_ENTRIES; n++) {
+		tag = dwarf_tag(&stack[depth]);
+		if (tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine) {
+			err = add_scope(u, &stack[depth], depth, tag == DW_TAG_inlined_subroutine);
+			if (err)
+				return err;
+		}
+		if (depth + 1 < MAX_DEPTH && can_hold_code(tag) && !dwarf_child(&stack[depth], &child)) {
+			stack[++depth] = child;
+			continue;
+		}
+		while (dwarf_siblingof(&stack[depth], &stack[depth])) {
+			if (!depth)
+				return 0;
+			depth--;
+		}
+	}
+	return 0;
+}
+
+static int compare_scopes(const void *pa, const void *pb)
+{
+	const struct scope *a = pa, *b = pb;
+
+	if (a->start != b->start)
+		return a->start > b->start ? 1 : -1;
+	return (a->depth > b->depth) - (a->depth < b->depth);
+}
+
+static struct unit *get_unit(struct lines *l, uint64_t addr, Dwarf_Die *cu)
+{
+	size_t lo = 0, hi = l->nr_ranges, mid, i;
+	struct unit *u;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (l->ranges[mid].start <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo || addr >= l->ranges[lo - 1].end)
+		return NULL;
+	u = &l->units[l->ranges[lo - 1].unit];
+	if (!dwarf_offdie(l->dwarf, u->die, cu))
+		return NULL;
+	if (u->is_read)
+		return u;
+	u->is_read = true;
+	if (read_scopes(u, cu)) {
+		free(u->scopes);
+		u->scopes = NULL;
+		u->nr = 0;
+	}
+	if (u->nr)
+		qsort(u->scopes, u->nr, sizeof(*u->scopes), compare_scopes);
+	for (i = 0; i < u->nr; i++)
+		u->scopes[i].reach = i && u->scopes[i - 1].reach > u->scopes[i].end ? u->scopes[i - 1].reach : u->scopes[i].end;
+	if (dwarf_getsrclines(cu, &u->lines, &u->nr_lines))
+		u->lines = NULL;
+	return u;
+}
+
+/* The scopes that hold an address, the innermost first. */
+static size_t find_scopes(const struct unit *u, uint64_t addr, const struct scope **out)
+{
+	size_t lo = 0, hi = u->nr, mid, nr = 0, i, k;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (u->scopes[mid].start <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (i = lo; i-- > 0 && u->scopes[i].reach > addr;) {
+		if (u->scopes[i].end <= addr)
+			continue;
+		if (nr == LINES_MAX_FRAMES)
+			break;
+		for (k = nr++; k && out[k - 1]->depth < u->scopes[i].depth; k--)
+			out[k] = out[k - 1];
+		out[k] = &u->scopes[i];
+		if (!u->scopes[i].is_inline && !u->scopes[i].depth)
+			break;
+	}
+	return nr;
+}
+
+static Dwarf_Line *find_line(const struct unit *u, uint64_t addr)
+{
+	size_t lo = 0, hi = u->lines ? u->nr_lines : 0, mid;
+	Dwarf_Line *line;
+	Dwarf_Addr at;
+	bool end;
+
+	/* libdw has them sorted by address. */
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		line = dwarf_onesrcline(u->lines, mid);
+		if (dwarf_lineaddr(line, &at))
+			return NULL;
+		if (at <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo)
+		return NULL;
+	line = dwarf_onesrcline(u->lines, lo - 1);
+	return dwarf_lineendsequence(line, &end) || end ? NULL : line;
+}
+
+static const char *name_of(Dwarf_Die *die)
+{
+	static const unsigned int names[] = { DW_AT_linkage_name, DW_AT_MIPS_linkage_name };
+	Dwarf_Attribute attr;
+	const char *name;
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		name = dwarf_formstring(dwarf_attr_integrate(die, names[i], &attr));
+		if (name)
+			return name;
+	}
+	return dwarf_formstring(dwarf_attr_integrate(die, DW_AT_name, &attr));
+}
+
+static uint32_t number_of(Dwarf_Die *die, unsigned int name)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Word value;
+
+	return dwarf_attr(die, name, &attr) && !dwarf_formudata(&attr, &value) && value <= UINT32_MAX ? value : 0;
+}
+
+/* Where an inlined function was called from. */
+static void call_site(Dwarf_Die *cu, Dwarf_Die *die, struct lines_frame *caller)
+{
+	Dwarf_Files *files;
+	size_t nr;
+	uint32_t file = number_of(die, DW_AT_call_file);
+
+	caller->line = number_of(die, DW_AT_call_line);
+	if (file && !dwarf_getsrcfiles(cu, &files, &nr) && file < nr)
+		caller->file = dwarf_filesrc(files, file, NULL, NULL);
+}
+
+size_t lines__lookup(struct lines *l, uint64_t addr, struct lines_frame *frames)
+{
+	const struct scope *scopes[LINES_MAX_FRAMES];
+	Dwarf_Die cu, die;
+	Dwarf_Line *line;
+	size_t nr, i;
+	struct unit *u;
+	int number;
+
+	u = get_unit(l, addr, &cu);
+	if (!u)
+		return 0;
+	line = find_line(u, addr);
+	nr = find_scopes(u, addr, scopes);
+	/* Without a scope the line alone is worth telling. */
+	memset(frames, 0, (nr ? nr : 1) * sizeof(*frames));
+	if (line) {
+		frames[0].file = dwarf_linesrc(line, NULL, NULL);
+		if (!dwarf_lineno(line, &number) && number > 0)
+			frames[0].line = number;
+	}
+	for (i = 0; i < nr; i++) {
+		if (!dwarf_offdie(l->dwarf, scopes[i]->die, &die))
+			continue;
+		frames[i].name = name_of(&die);
+		if (i + 1 < nr)
+			call_site(&cu, &die, &frames[i + 1]);
+	}
+	return nr ? nr : line ? 1 : 0;
+}
+
+const char *lines__unit(struct lines *l, uint64_t addr)
+{
+	Dwarf_Die cu;
+
+	return get_unit(l, addr, &cu) ? dwarf_diename(&cu) : NULL;
+}
