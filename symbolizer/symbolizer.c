@@ -6,25 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "demangle.h"
 #include "image.h"
+#include "lines.h"
 #include "symtab.h"
 
 struct member {
 	struct image *img;
 	struct symtab *st;
+	struct lines *lines; /* NULL: it has none */
 	uint64_t bias;
 };
 
 /* One address that was asked for; nr is 0 when nothing covers it. */
 struct entry {
 	uint64_t key; /* address, as looked up (a return address already less one) */
-	struct sym_frame frame;
+	struct sym_frame *frames;
+	char **readable; /* of each frame: its name, if it had to be made */
 	size_t nr_asked; /* images there were when it was looked up */
 	uint8_t nr;
 };
 
 struct symbolizer {
 	int refs;
+	bool without_lines;
 	pthread_mutex_t lock;
 	struct member *members;
 	size_t nr_members;
@@ -50,10 +55,28 @@ int symbolizer__new(struct symbolizer **out)
 	return 0;
 }
 
+void symbolizer__without_lines(struct symbolizer *s)
+{
+	s->without_lines = true;
+}
+
 struct symbolizer *symbolizer__get(struct symbolizer *s)
 {
 	__atomic_add_fetch(&s->refs, 1, __ATOMIC_RELAXED);
 	return s;
+}
+
+static void free_entry(struct entry *e)
+{
+	uint8_t i;
+
+	if (!e)
+		return;
+	for (i = 0; i < e->nr; i++)
+		free(e->readable[i]);
+	free(e->readable);
+	free(e->frames);
+	free(e);
 }
 
 void symbolizer__put(struct symbolizer *s)
@@ -63,11 +86,12 @@ void symbolizer__put(struct symbolizer *s)
 	if (!s || __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	for (i = 0; i < s->nr_members; i++) {
+		lines__free(s->members[i].lines);
 		symtab__free(s->members[i].st);
 		image__free(s->members[i].img);
 	}
 	for (i = 0; i < s->index_size; i++)
-		free(s->index[i]);
+		free_entry(s->index[i]);
 	free(s->members);
 	free(s->index);
 	pthread_mutex_destroy(&s->lock);
@@ -76,6 +100,7 @@ void symbolizer__put(struct symbolizer *s)
 
 int symbolizer__add_image(struct symbolizer *s, struct image *img, uint64_t bias)
 {
+	struct lines *lines = NULL;
 	struct member *members;
 	struct symtab *st = NULL;
 	int err;
@@ -83,16 +108,20 @@ int symbolizer__add_image(struct symbolizer *s, struct image *img, uint64_t bias
 	err = symtab__new(&st, img);
 	if (err)
 		goto err;
+	/* Names are enough: what is wrong with its lines is not worth a word. */
+	if (s->without_lines || lines__open(&lines, image__path(img)))
+		lines = NULL;
 	pthread_mutex_lock(&s->lock);
 	members = reallocarray(s->members, s->nr_members + 1, sizeof(*members));
 	if (members) {
 		s->members = members;
-		s->members[s->nr_members++] = (struct member){ img, st, bias };
+		s->members[s->nr_members++] = (struct member){ img, st, lines, bias };
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (members)
 		return 0;
 	err = -ENOMEM;
+	lines__free(lines);
 err:
 	symtab__free(st);
 	image__free(img);
@@ -113,6 +142,7 @@ void symbolizer__image_info(const struct symbolizer *s, size_t i, struct sym_ima
 	memset(info, 0, sizeof(*info));
 	info->path = image__path(m->img);
 	info->build_id = image__build_id(m->img);
+	info->has_lines = m->lines;
 	for (k = 0; k < image__nr_texts(m->img); k++) {
 		text = image__text(m->img, k);
 		if (!k || text->addr < info->gva_start) {
@@ -126,18 +156,48 @@ void symbolizer__image_info(const struct symbolizer *s, size_t i, struct sym_ima
 	info->gva_end += m->bias;
 }
 
+static void take_frames(struct entry *e, const struct lines_frame *found, size_t nr, uint64_t start)
+{
+	size_t i;
+
+	e->frames = calloc(nr, sizeof(*e->frames));
+	e->readable = calloc(nr, sizeof(*e->readable));
+	if (!e->frames || !e->readable) {
+		free(e->frames);
+		free(e->readable);
+		e->frames = NULL;
+		e->readable = NULL;
+		return;
+	}
+	for (i = 0; i < nr; i++) {
+		e->readable[i] = found[i].name ? demangle__name(found[i].name) : NULL;
+		e->frames[i] = (struct sym_frame){
+			.name = e->readable[i] ? e->readable[i] : found[i].name ? found[i].name : "",
+			.start = start,
+			.file = found[i].file,
+			.line = found[i].line,
+			.is_inline = i + 1 < nr,
+		};
+	}
+	e->nr = nr;
+}
+
 static void fill(const struct symbolizer *s, struct entry *e)
 {
+	struct lines_frame found[LINES_MAX_FRAMES];
 	struct symtab_sym sym;
-	size_t i = e->nr_asked;
+	size_t i = e->nr_asked, nr;
 
 	e->nr_asked = s->nr_members;
 	for (; i < s->nr_members; i++) {
 		if (symtab__lookup(s->members[i].st, e->key - s->members[i].bias, &sym))
 			continue;
-		e->frame.name = sym.name;
-		e->frame.start = sym.start + s->members[i].bias;
-		e->nr = 1;
+		nr = s->members[i].lines ? lines__lookup(s->members[i].lines, e->key - s->members[i].bias, found) : 0;
+		if (!nr)
+			memset(&found[nr++], 0, sizeof(found[0]));
+		/* The symbol table has the last word on the function itself; DWARF adds what was inlined into it. */
+		found[nr - 1].name = sym.name;
+		take_frames(e, found, nr, sym.start + s->members[i].bias);
 		return;
 	}
 }
@@ -206,6 +266,6 @@ size_t symbolizer__resolve(struct symbolizer *s, uint64_t gva, bool is_return, c
 	pthread_mutex_unlock(&s->lock);
 	if (!e)
 		return 0;
-	*frames = &e->frame;
+	*frames = e->frames;
 	return e->nr;
 }

@@ -59,6 +59,9 @@ void symbolizer__put(struct symbolizer *s); /* accepts NULL */
  */
 int symbolizer__add_image(struct symbolizer *s, struct image *img, uint64_t bias);
 
+/** symbolizer__without_lines() - images that are added later show no inlined functions and no source lines. */
+void symbolizer__without_lines(struct symbolizer *s);
+
 size_t symbolizer__nr_images(const struct symbolizer *s);
 void symbolizer__image_info(const struct symbolizer *s, size_t i, struct sym_image_info *info);
 

@@ -26,7 +26,7 @@
 
 #define PROOF_HZ 19 /* samples that show the guest's code, so that names can be proven */
 
-enum { OPT_BUFFER = 256, OPT_EXITS, OPT_WEIGHT, OPT_EVERY, OPT_IDLE };
+enum { OPT_BUFFER = 256, OPT_EXITS, OPT_WEIGHT, OPT_EVERY, OPT_IDLE, OPT_NO_INLINE };
 
 struct record_opts {
 	struct session_opts session;
@@ -39,6 +39,7 @@ struct record_opts {
 	bool exits;
 	bool by_time;
 	bool idle;
+	bool no_inline;
 };
 
 static const struct argp_option options[] = {
@@ -49,6 +50,7 @@ static const struct argp_option options[] = {
 	{ "weight", OPT_WEIGHT, "WHAT", 0, "of exits: count (default), or time, the host time they took", 0 },
 	{ "every", OPT_EVERY, "N", 0, "take the stack of 1 in N exits, rounded up to a power of two; 1 takes all "
 				      "(default: as -F allows)", 0 },
+	{ "no-inline", OPT_NO_INLINE, NULL, 0, "show no inlined functions, and no lines", 0 },
 	{ "idle", OPT_IDLE, NULL, 0, "count the time of exits in which the guest waits (HLT), too", 0 },
 	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: what the VMM booted, or its .dbg twin)", 0 },
 	{ "output", 'o', "FILE", 0, "where to; its ending names the format: .html .svg .folded .txt .pb.gz .ukp "
@@ -90,6 +92,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case OPT_EVERY:
 		o->session.exit_every = cli__uint("--every", arg, 1, 1 << UKP_PICK_MAX_SHIFT);
 		o->exits_only = "--every";
+		break;
+	case OPT_NO_INLINE:
+		o->no_inline = true;
 		break;
 	case OPT_IDLE:
 		o->idle = true;
@@ -333,6 +338,8 @@ static int run_record(const struct record_opts *o)
 	default:
 		goto no_memory;
 	}
+	if (o->no_inline)
+		naming__without_inlines(r.naming);
 	if (recording__new(&r.rec))
 		goto no_memory;
 	status = session__new(&session, &o->session, r.rec);

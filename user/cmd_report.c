@@ -23,10 +23,11 @@ struct report_opts {
 	const char *format;
 	bool by_time;
 	bool idle;
+	bool no_inline;
 	const char *exits_only; /* an option that was given and needs a capture of exits */
 };
 
-enum { OPT_WEIGHT = 256, OPT_IDLE };
+enum { OPT_WEIGHT = 256, OPT_IDLE, OPT_NO_INLINE };
 
 static const struct argp_option options[] = {
 	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: the one that was recorded, or its .dbg twin)", 0 },
@@ -34,6 +35,7 @@ static const struct argp_option options[] = {
 				    "(default: standard output)", 0 },
 	{ "format", 'f', "FORMAT", 0, "html, svg, folded, text or pprof, whatever the ending (default: by the ending, else text)", 0 },
 	{ "weight", OPT_WEIGHT, "WHAT", 0, "of VM exits: count (default), or time, the host time they took", 0 },
+	{ "no-inline", OPT_NO_INLINE, NULL, 0, "show no inlined functions, and no lines", 0 },
 	{ "idle", OPT_IDLE, NULL, 0, "count the time in which the guest waits (HLT), too", 0 },
 	{ 0 },
 };
@@ -55,6 +57,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case OPT_WEIGHT:
 		o->by_time = cmd_exits__parse_weight(arg);
 		o->exits_only = "--weight";
+		break;
+	case OPT_NO_INLINE:
+		o->no_inline = true;
 		break;
 	case OPT_IDLE:
 		o->idle = true;
@@ -137,6 +142,8 @@ static int run_report(const struct report_opts *o)
 		goto out;
 	if (err)
 		goto no_memory;
+	if (o->no_inline)
+		naming__without_inlines(naming);
 	ret = read_capture(o->input, rec);
 	if (ret)
 		goto out;

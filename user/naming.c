@@ -43,6 +43,7 @@ struct vm_naming {
 };
 
 struct naming {
+	bool without_inlines;
 	char *symbols;
 	struct vm_naming *vms;
 	size_t nr;
@@ -101,6 +102,11 @@ int naming__new(struct naming **out, const char *symbols)
 	}
 	*out = n;
 	return 0;
+}
+
+void naming__without_inlines(struct naming *n)
+{
+	n->without_inlines = true;
 }
 
 static void release_vm(struct vm_naming *vm)
@@ -182,6 +188,8 @@ static int use_image(const struct naming *n, struct vm_naming *vm, struct image 
 		image__free(img);
 		return err;
 	}
+	if (n->without_inlines)
+		symbolizer__without_lines(vm->syms);
 	err = symbolizer__add_image(vm->syms, img, bias);
 	vm->state = state;
 	if (err == -ENOENT || err == -EBADMSG) {

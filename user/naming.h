@@ -33,6 +33,8 @@ struct symbolizer;
  * Return: 0; -EINVAL if @symbols is of no use (reported on stderr); -ENOMEM.
  */
 int naming__new(struct naming **out, const char *symbols);
+/** naming__without_inlines() - show no inlined functions and no source lines; before the first update. */
+void naming__without_inlines(struct naming *n);
 void naming__free(struct naming *n); /* accepts NULL */
 
 /**

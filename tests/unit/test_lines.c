@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lines and inlined functions of this very program, which knows where its code is. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lines.h"
+
+extern char __executable_start;
+
+/* Addresses noted by the code itself, with the lines that hold them. */
+static uint64_t in_inner, in_plain;
+static uint32_t inner_line, outer_line, plain_line;
+
+#define HERE(var) __asm__ volatile("lea 0(%%rip), %0" : "=r"(var))
+
+static inline __attribute__((always_inline)) void inner(void)
+{
+	HERE(in_inner); inner_line = __LINE__;
+}
+
+static inline __attribute__((always_inline)) void middle(void)
+{
+	inner();
+}
+
+static __attribute__((noinline)) void outer(void)
+{
+	middle(); outer_line = __LINE__;
+}
+
+static __attribute__((noinline)) void plain(void)
+{
+	HERE(in_plain); plain_line = __LINE__;
+}
+
+static struct lines *open_self(void)
+{
+	struct lines *l = NULL;
+
+	assert_int_equal(lines__open(&l, "/proc/self/exe"), 0);
+	return l;
+}
+
+static void assert_file(const struct lines_frame *f)
+{
+	assert_non_null(f->file);
+	assert_non_null(strstr(f->file, "test_lines.c"));
+}
+
+static void inlined_functions_are_frames(void **state)
+{
+	struct lines_frame frames[LINES_MAX_FRAMES];
+	struct lines *l = open_self();
+	uint64_t base = (uintptr_t)&__executable_start;
+	const char *unit;
+
+	(void)state;
+	outer();
+	plain();
+	assert_int_equal(lines__lookup(l, in_inner - base, frames), 3);
+	assert_string_equal(frames[0].name, "inner");
+	assert_string_equal(frames[1].name, "middle");
+	assert_string_equal(frames[2].name, "outer");
+	assert_int_equal(frames[0].line, inner_line);
+	assert_int_equal(frames[2].line, outer_line);
+	assert_file(&frames[0]);
+	assert_file(&frames[1]);
+	assert_file(&frames[2]);
+	assert_int_equal(lines__lookup(l, in_plain - base, frames), 1);
+	assert_string_equal(frames[0].name, "plain");
+	assert_int_equal(frames[0].line, plain_line);
+	unit = lines__unit(l, in_plain - base);
+	assert_non_null(unit);
+	assert_non_null(strstr(unit, "test_lines.c"));
+	lines__free(l);
+	lines__free(NULL);
+}
+
+static void what_is_not_covered_is_nothing(void **state)
+{
+	struct lines_frame frames[LINES_MAX_FRAMES];
+	struct lines *l = open_self();
+
+	(void)state;
+	assert_int_equal(lines__lookup(l, 0, frames), 0);
+	assert_int_equal(lines__lookup(l, UINT64_MAX, frames), 0);
+	assert_null(lines__unit(l, UINT64_MAX));
+	lines__free(l);
+	l = NULL;
+	assert_int_equal(lines__open(&l, "/nonexistent"), -ENOENT);
+	assert_int_equal(lines__open(&l, "/dev/null"), -ENOENT);
+	assert_int_equal(lines__open(&l, "/bin/true"), -ENOENT);
+	assert_null(l);
+}
+
+static uint32_t next_random(uint64_t *seed)
+{
+	*seed = *seed * 6364136223846793005 + 1442695040888963407;
+	return *seed >> 33;
+}
+
+/* DWARF is foreign: flipped bytes may give wrong lines, and nothing worse. */
+static void broken_tables_do_no_harm(void **state)
+{
+	struct lines_frame frames[LINES_MAX_FRAMES];
+	char path[] = "/tmp/test_lines.XXXXXX";
+	uint64_t base = (uintptr_t)&__executable_start, seed = 5;
+	size_t len, i, k, at;
+	struct lines *l;
+	char *bytes, *copy;
+	FILE *f;
+	int fd;
+
+	(void)state;
+	f = fopen("/proc/self/exe", "rb");
+	assert_non_null(f);
+	fseek(f, 0, SEEK_END);
+	len = ftell(f);
+	rewind(f);
+	bytes = malloc(len);
+	copy = malloc(len);
+	assert_int_equal(fread(bytes, 1, len, f), len);
+	fclose(f);
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	for (i = 0; i < 60; i++) {
+		memcpy(copy, bytes, len);
+		/* The tables are behind the code and before the symbols: about the second half. */
+		for (k = 0; k < 200; k++) {
+			at = len / 4 + next_random(&seed) % (len - len / 4);
+			copy[at] = (char)next_random(&seed);
+		}
+		assert_int_equal(pwrite(fd, copy, len, 0), (ssize_t)len);
+		if (lines__open(&l, path))
+			continue;
+		for (k = 0; k < 200; k++)
+			lines__lookup(l, next_random(&seed) % len, frames);
+		lines__lookup(l, in_inner - base, frames);
+		lines__free(l);
+	}
+	close(fd);
+	unlink(path);
+	free(bytes);
+	free(copy);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(inlined_functions_are_frames),
+		cmocka_unit_test(what_is_not_covered_is_nothing),
+		cmocka_unit_test(broken_tables_do_no_harm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
