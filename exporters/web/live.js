@@ -493,7 +493,7 @@ function drawVm() {
 		return;
 	setText($("vm-name"), at.vm);
 	document.title = `${at.vm} – ukprof`;
-	$("pprof").href = `/debug/pprof/profile?seconds=10&vm=${encodeURIComponent(at.vm)}`;
+	$("pprof").href = `debug/pprof/profile?seconds=10&vm=${encodeURIComponent(at.vm)}`;
 	const notes = !vm ? known ? ["This VM is not in the list (any more)."] : [] : vm.health.map(word => (HEALTH[word] || ["", word])[1]);
 	if ($("vm-notes").drawn !== notes.join()) {
 		$("vm-notes").drawn = notes.join();
@@ -522,8 +522,8 @@ let shownOf = null;
 function detailAddress() {
 	if (!at.vm)
 		return null;
-	return at.view === "exits" ? `/api/v1/exits?vm=${encodeURIComponent(at.vm)}` :
-		`/api/v1/flame?vm=${encodeURIComponent(at.vm)}&kind=${at.kind}`;
+	return at.view === "exits" ? `api/v1/exits?vm=${encodeURIComponent(at.vm)}` :
+		`api/v1/flame?vm=${encodeURIComponent(at.vm)}&kind=${at.kind}`;
 }
 const seconds = ns => Number(ns) / 1e9;
 function gotDetail(answer) {
@@ -754,7 +754,7 @@ function nextWindow() {
 	$("windows").children[(i + 1) % WINDOWS.length].onclick();
 	say(`Window: ${WINDOWS[(i + 1) % WINDOWS.length][1]}`);
 }
-const list = poller(() => "/api/v1/vms", gotVms);
+const list = poller(() => "api/v1/vms", gotVms);
 const detail = poller(detailAddress, gotDetail);
 $("pause").onclick = () => pause(!isPaused);
 $("retry").onclick = () => {
