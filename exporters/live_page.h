@@ -6,7 +6,7 @@
  * live_page - the page that shows the VMs of this host and what they do now.
  *
  * One document with its script and its style sheet inside (web/live.html, put together by the Makefile). It asks
- * its own server, and no other:
+ * its own server, and no other, by addresses relative to its own, so that a proxy may put it below a path:
  *
  *   /api/v1/vms                                      vms_json.h
  *   /api/v1/flame?vm=LABEL&kind=cpu|exits|exit_time  {"epoch":N,"mono_ns":…,"flame":…}, flame_json.h

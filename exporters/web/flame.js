@@ -171,7 +171,7 @@ function resize() {
 	layOut();
 	// Never less than before: a picture that is drawn again and again must not jump.
 	shownRows = Math.max(shownRows, rows);
-	scroll.style.height = `min(${shownRows * ROW + 3}px, max(62vh, 260px))`;
+	scroll.style.height = `min(${shownRows * ROW + 3}px, var(--graph-height, max(62vh, 260px)))`;
 	width = scroll.clientWidth;
 	height = scroll.clientHeight;
 	canvas.width = Math.round(width * ratio);
@@ -583,9 +583,10 @@ function listen() {
 		event.preventDefault();
 	};
 	document.addEventListener("keydown", event => {
-		if (!total0)
+		const field = document.activeElement.closest("input"), inField = field === $("q");
+		const find = (event.ctrlKey || event.metaKey) && event.key === "f";
+		if (!total0 || !scroll.clientWidth || (field && !inField))
 			return;
-		const inField = document.activeElement === $("q"), find = (event.ctrlKey || event.metaKey) && event.key === "f";
 		// A second Ctrl-F reaches the browser's own search.
 		if ((find && !inField) || (event.key === "/" && !inField && !event.ctrlKey && !event.metaKey && !event.altKey)) {
 			event.preventDefault();

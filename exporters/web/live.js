@@ -41,7 +41,7 @@ function shortTime(ns) {
 	let unit = 0;
 	for (; ns >= 999.5 && unit < 3; unit++)
 		ns /= 1000;
-	return (unit ? ns.toPrecision(Math.max(3, String(Math.round(ns)).length)) : Math.round(ns)) + ["ns", "µs", "ms", "s"][unit];
+	return (unit ? ns.toPrecision(Math.max(3, String(Math.round(ns)).length)) : Math.round(ns)) + [" ns", " µs", " ms", " s"][unit];
 }
 const bytes = n => n >= 2 ** 30 ? decimal(n / 2 ** 30, 1) + " GiB" : decimal(n / 2 ** 20, 0) + " MiB";
 const plural = (n, one) => `${count(n)} ${one}${n === 1 ? "" : "s"}`;
@@ -493,7 +493,7 @@ function drawVm() {
 		return;
 	setText($("vm-name"), at.vm);
 	document.title = `${at.vm} – ukprof`;
-	$("pprof").href = `/debug/pprof/profile?seconds=10&vm=${encodeURIComponent(at.vm)}`;
+	$("pprof").href = `debug/pprof/profile?seconds=10&vm=${encodeURIComponent(at.vm)}`;
 	const notes = !vm ? known ? ["This VM is not in the list (any more)."] : [] : vm.health.map(word => (HEALTH[word] || ["", word])[1]);
 	if ($("vm-notes").drawn !== notes.join()) {
 		$("vm-notes").drawn = notes.join();
@@ -522,8 +522,8 @@ let shownOf = null;
 function detailAddress() {
 	if (!at.vm)
 		return null;
-	return at.view === "exits" ? `/api/v1/exits?vm=${encodeURIComponent(at.vm)}` :
-		`/api/v1/flame?vm=${encodeURIComponent(at.vm)}&kind=${at.kind}`;
+	return at.view === "exits" ? `api/v1/exits?vm=${encodeURIComponent(at.vm)}` :
+		`api/v1/flame?vm=${encodeURIComponent(at.vm)}&kind=${at.kind}`;
 }
 const seconds = ns => Number(ns) / 1e9;
 function gotDetail(answer) {
@@ -574,7 +574,7 @@ function drawFlame(m) {
 	$("by-baseline").setAttribute("aria-pressed", !!isBase);
 	if (!over)
 		return showCollecting(m.history);
-	const all = sum(over.values), unit = m.look.unit[all === 1 ? 0 : 1], shown = isBase ? base.values : over.values;
+	const all = sum(over.values), unit = m.look.unit[all === 1 ? 0 : 1], isTime = unit === "µs", shown = isBase ? base.values : over.values;
 	if (!all && !isBase)
 		return showNone(at.kind === "cpu" ? "No samples in this window" : "No stacks of exits in this window", at.kind === "cpu" ?
 			"The VM's vCPUs did not run, or all of them were idle." :
@@ -582,7 +582,8 @@ function drawFlame(m) {
 	const others = base && (isBase ? over.values : base.values), tree = m.paths.write(shown, others);
 	$("none").hidden = $("exits").hidden = true;
 	$("graph").hidden = false;
-	$("span").replaceChildren(make("b", windowText(over)), `: ${count(all)} ${unit}` + (over.seconds ? `, ${rate(all / over.seconds)}/s` : "") +
+	$("span").replaceChildren(make("b", windowText(over)), `: ${isTime ? shortTime(1000 * all) : `${count(all)} ${unit}`}` +
+		(over.seconds ? `, ${isTime ? shortTime(1000 * all / over.seconds) : rate(all / over.seconds)}/s` : "") +
 		(base ? `; baseline of ${base.time}: ${base.text}${isBase ? ", which the widths show" : ""}` : ""));
 	graph.show({ ...m.look, names: m.paths.names, nodes: tree.nodes,
 		other: base && { self: tree.ids.map(id => others[id] || 0), sign: isBase ? -1 : 1, name: isBase ? "window" : "baseline" } });
@@ -753,7 +754,7 @@ function nextWindow() {
 	$("windows").children[(i + 1) % WINDOWS.length].onclick();
 	say(`Window: ${WINDOWS[(i + 1) % WINDOWS.length][1]}`);
 }
-const list = poller(() => "/api/v1/vms", gotVms);
+const list = poller(() => "api/v1/vms", gotVms);
 const detail = poller(detailAddress, gotDetail);
 $("pause").onclick = () => pause(!isPaused);
 $("retry").onclick = () => {

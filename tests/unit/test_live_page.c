@@ -67,7 +67,7 @@ static void live_page_is_complete(void **state)
 	assert_int_equal(strcmp(text + strlen(text) - 8, "</html>\n"), 0);
 	assert_null(strstr(text, "{{")); /* no place was left open */
 	assert_non_null(strstr(text, "function flameGraph("));
-	assert_non_null(strstr(text, "/api/v1/vms"));
+	assert_non_null(strstr(text, "\"api/v1/vms\""));
 	free(text);
 }
 
