@@ -415,6 +415,8 @@ static int run(int argc, char **argv)
 	};
 
 	o.http.listen = o.addresses;
+	/* An engine that takes all the profiles it may gets its metrics, too. */
+	o.http.limits.max_per_addr = SERVE_MAX_PROFILES + 8;
 	o.http.host_names = o.hosts;
 	cli__parse(&argp, argc, argv, &o);
 	/* The programs for exits are loaded only if they may be used. */

@@ -15,15 +15,19 @@
 uint64_t kvm_scan__start_time(pid_t pid)
 {
 	unsigned long long start = 0;
-	char path[64], line[1024], *p;
+	char path[64], stat[1024], *p;
+	size_t len;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	f = fopen(path, "re");
 	if (!f)
 		return 0;
-	/* The name in parentheses may hold anything, so count fields from its end: start time is the 22nd. */
-	if (fgets(line, sizeof(line), f) && (p = strrchr(line, ')')))
+	/* The name in parentheses may hold anything, newlines too; so count fields from its end: start time is the 22nd. */
+	len = fread(stat, 1, sizeof(stat) - 1, f);
+	stat[len] = '\0';
+	p = strrchr(stat, ')');
+	if (p)
 		if (sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
 			   &start) != 1)
 			start = 0;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -226,6 +227,7 @@ static void *writer(void *ctx)
 int serve_jobs__new(struct serve_jobs **out, int wake_fd)
 {
 	struct serve_jobs *j;
+	sigset_t all, old;
 	int err;
 
 	j = calloc(1, sizeof(*j));
@@ -236,7 +238,11 @@ int serve_jobs__new(struct serve_jobs **out, int wake_fd)
 	j->frozen.last = &j->frozen.first;
 	pthread_mutex_init(&j->lock, NULL);
 	pthread_cond_init(&j->work, NULL);
+	/* Signals belong to the main thread: here one would end the program at once. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = pthread_create(&j->thread, NULL, writer, j);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err) {
 		free(j);
 		return -err;

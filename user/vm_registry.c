@@ -313,30 +313,49 @@ static int find_all(struct vm_registry *reg, bool vms, uint32_t tgid)
 	return err;
 }
 
+/* What of a VM was not seen any more; all of it, if the VM itself was not. */
+static void drop_unseen_of(struct vm_registry *reg, struct vm *vm)
+{
+	size_t k, n;
+
+	for (k = n = 0; k < vm->nr_vcpus; k++) {
+		if (vm->seen && vm->vcpus[k]->seen) {
+			vm->vcpus[n++] = vm->vcpus[k];
+			continue;
+		}
+		drop_vcpu(reg, vm->vcpus[k]);
+		free(vm->vcpus[k]);
+	}
+	vm->nr_vcpus = n;
+	if (vm->seen)
+		return;
+	vm->alive = false;
+	if (reg->ops.vm_gone)
+		reg->ops.vm_gone(reg->ctx, vm);
+	loader__del_vm(reg->loader, vm->id);
+}
+
 static void drop_unseen(struct vm_registry *reg, pid_t pid)
 {
+	size_t i;
+
+	for (i = 0; i < reg->nr; i++)
+		if (reg->vms[i] && reg->vms[i]->alive && (!pid || reg->vms[i]->pid == pid))
+			drop_unseen_of(reg, reg->vms[i]);
+}
+
+/* Before anything new is found: a VM that was killed and started again at once finds its name free. */
+static void drop_ended(struct vm_registry *reg)
+{
+	const struct kvm_proc *proc;
 	struct vm *vm;
-	size_t i, k, n;
+	size_t i;
 
 	for (i = 0; i < reg->nr; i++) {
 		vm = reg->vms[i];
-		if (!vm || !vm->alive || (pid && vm->pid != pid))
-			continue;
-		for (k = n = 0; k < vm->nr_vcpus; k++) {
-			if (vm->seen && vm->vcpus[k]->seen) {
-				vm->vcpus[n++] = vm->vcpus[k];
-				continue;
-			}
-			drop_vcpu(reg, vm->vcpus[k]);
-			free(vm->vcpus[k]);
-		}
-		vm->nr_vcpus = n;
-		if (vm->seen)
-			continue;
-		vm->alive = false;
-		if (reg->ops.vm_gone)
-			reg->ops.vm_gone(reg->ctx, vm);
-		loader__del_vm(reg->loader, vm->id);
+		proc = vm && vm->alive ? proc_of(reg, vm->pid) : NULL;
+		if (vm && vm->alive && (!proc || proc->start_time != vm->start_time))
+			drop_unseen_of(reg, vm);
 	}
 }
 
@@ -368,6 +387,8 @@ int vm_registry__refresh(struct vm_registry *reg, pid_t pid)
 	reg->procs = procs;
 	reg->nr_procs = nr;
 	reg->err = 0;
+	if (!err && !pid)
+		drop_ended(reg);
 	if (!err)
 		err = find_all(reg, true, pid);
 	if (!err)
