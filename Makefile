@@ -241,6 +241,17 @@ guests: $(GUEST_OUT)/ukvmm $(GUESTS)
 .PHONY: guests
 # --- end of test guests ---
 
+# What test_unwind_table reads: the guests, and odd_cfi with its tables plain and compressed.
+$(O)/unit/odd_cfi: tests/unit/odd_cfi.S
+	@mkdir -p $(@D)
+	$(call say,AS)for part in 1 2 3; do $(CC) -DPART=$$part -c $< -o $@.$$part.o || exit 1; done; \
+		$(CC) -nostdlib -static -no-pie -Wl,--build-id=none $@.1.o $@.2.o $@.3.o -o $@
+
+$(O)/unit/odd_cfi.z: $(O)/unit/odd_cfi
+	$(call say,OBJCPY)objcopy --compress-debug-sections=zlib $< $@
+
+$(O)/unit/test_unwind_table: | $(O)/unit/odd_cfi $(O)/unit/odd_cfi.z guests
+
 # --- bench ---
 # Prints figures beside their budgets; never fails on time. Takes about eight minutes.
 
