@@ -89,7 +89,7 @@ $(O)/ukprof: $(O)/user/main.o $(LIB)
 $(O)/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF)$(CLANG) -O2 -g -mcpu=v2 -Wall -Wextra -Wno-unused-parameter -Werror -target bpf \
-		-D__TARGET_ARCH_x86 -I. -Ibpf $(DEPS) -c $< -o $@
+		-D__TARGET_ARCH_x86 -I. -Ibpf -Isymbolizer $(DEPS) -c $< -o $@
 
 $(O)/ukprof.skel.h: $(O)/ukprof.bpf.o
 	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name ukprof_bpf > $@
@@ -154,7 +154,7 @@ test:
 # --- check ---
 
 # Every header compiles on its own, with no more than its folder's include path. Those of the BPF side belong
-# to the one program that includes them; guest_walk.h asks for two functions first.
+# to the one program that includes them; guest_walk.h asks for functions first.
 base_HDRS       := $(wildcard user/base/*.h)
 snapshot_HDRS   := $(wildcard user/snapshot/*.h)
 symbolizer_HDRS := $(wildcard symbolizer/*.h)
@@ -162,7 +162,7 @@ exporters_HDRS  := $(wildcard exporters/*.h)
 http_HDRS       := $(wildcard exporters/http/*.h)
 user_HDRS       := $(wildcard user/*.h)
 bpf_HDRS        := bpf/ukprof_abi.h
-bpf_INC         := -include linux/types.h
+bpf_INC         := -Isymbolizer -include linux/types.h
 
 check_header = $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -Werror -fsyntax-only $(2) -include $(1) -x c /dev/null
 
@@ -219,6 +219,8 @@ $(eval $(call guest-rule,shares-uk.dbg,shares,$(GUEST_FP) -fno-asynchronous-unwi
 	-fno-unwind-tables,0x100000,0))
 $(eval $(call guest-rule,deep,deep,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,deep-nofp,deep,$(GUEST_NOFP),0x200000,0))
+# As Unikraft built without frame pointers: .debug_frame is all that unwinds it.
+$(eval $(call guest-rule,callers,callers,$(GUEST_NOFP) -fno-asynchronous-unwind-tables -fno-unwind-tables,0x100000,0))
 $(eval $(call guest-rule,exits,exits,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,idle,idle,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,hostile,hostile,$(GUEST_FP),0x200000,0))
