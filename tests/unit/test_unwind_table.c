@@ -534,6 +534,33 @@ static void the_arrays_are_sound(void **state)
 	}
 }
 
+static void sections_are_read_up_to_a_limit(void **state)
+{
+	struct image_section plain = { 0 }, packed = { 0 };
+	struct image *img = NULL;
+
+	(void)state;
+	assert_int_equal(image__open(&img, beside("odd_cfi")), IMAGE_OK);
+	assert_int_equal(image__read_section(img, ".debug_frame", 1 << 20, &plain), 0);
+	assert_int_equal(image__read_section(img, ".debug_frame", plain.len - 1, &packed), -EFBIG);
+	assert_int_equal(image__read_section(img, ".no_such_section", 1 << 20, &packed), -ENOENT);
+	assert_null(packed.bytes);
+	image__free(img);
+	img = NULL;
+	assert_int_equal(image__open(&img, beside("odd_cfi.z")), IMAGE_OK);
+	/* Refused before it is decompressed, and read all the same afterwards, twice. */
+	assert_int_equal(image__read_section(img, ".debug_frame", plain.len - 1, &packed), -EFBIG);
+	assert_int_equal(image__read_section(img, ".debug_frame", plain.len, &packed), 0);
+	assert_int_equal(packed.len, plain.len);
+	assert_memory_equal(packed.bytes, plain.bytes, plain.len);
+	free(packed.bytes);
+	assert_int_equal(image__read_section(img, ".debug_frame", plain.len, &packed), 0);
+	assert_memory_equal(packed.bytes, plain.bytes, plain.len);
+	free(packed.bytes);
+	free(plain.bytes);
+	image__free(img);
+}
+
 /* --- tables that are broken --- */
 
 static uint64_t cpu_ms(void)
@@ -862,6 +889,7 @@ int main(void)
 		cmocka_unit_test(the_better_section_wins),
 		cmocka_unit_test(interrupt_frames_are_marked),
 		cmocka_unit_test(the_arrays_are_sound),
+		cmocka_unit_test(sections_are_read_up_to_a_limit),
 		cmocka_unit_test(corrupted_sections_are_survived),
 		cmocka_unit_test(costly_programs_are_not_executed),
 		cmocka_unit_test(ranges_that_cover_no_code_are_counted),
