@@ -89,7 +89,7 @@ $(O)/ukprof: $(O)/user/main.o $(LIB)
 $(O)/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF)$(CLANG) -O2 -g -mcpu=v2 -Wall -Wextra -Wno-unused-parameter -Werror -target bpf \
-		-D__TARGET_ARCH_x86 -I. -Ibpf $(DEPS) -c $< -o $@
+		-D__TARGET_ARCH_x86 -I. -Ibpf -Isymbolizer $(DEPS) -c $< -o $@
 
 $(O)/ukprof.skel.h: $(O)/ukprof.bpf.o
 	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name ukprof_bpf > $@
@@ -169,7 +169,7 @@ test:
 # --- check ---
 
 # Every header compiles on its own, with no more than its folder's include path. Those of the BPF side belong
-# to the one program that includes them; guest_walk.h asks for two functions first.
+# to the one program that includes them; guest_walk.h asks for functions first.
 base_HDRS       := $(wildcard user/base/*.h)
 snapshot_HDRS   := $(wildcard user/snapshot/*.h)
 symbolizer_HDRS := $(wildcard symbolizer/*.h)
@@ -177,7 +177,7 @@ exporters_HDRS  := $(wildcard exporters/*.h)
 http_HDRS       := $(wildcard exporters/http/*.h)
 user_HDRS       := $(wildcard user/*.h)
 bpf_HDRS        := bpf/ukprof_abi.h
-bpf_INC         := -include linux/types.h
+bpf_INC         := -Isymbolizer -include linux/types.h
 
 check_header = $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -Werror -fsyntax-only $(2) -include $(1) -x c /dev/null
 
@@ -234,6 +234,8 @@ $(eval $(call guest-rule,shares-uk.dbg,shares,$(GUEST_FP) -fno-asynchronous-unwi
 	-fno-unwind-tables,0x100000,0))
 $(eval $(call guest-rule,deep,deep,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,deep-nofp,deep,$(GUEST_NOFP),0x200000,0))
+# As Unikraft built without frame pointers: .debug_frame is all that unwinds it.
+$(eval $(call guest-rule,callers,callers,$(GUEST_NOFP) -fno-asynchronous-unwind-tables -fno-unwind-tables,0x100000,0))
 $(eval $(call guest-rule,exits,exits,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,pioloop,pioloop,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,idle,idle,$(GUEST_FP),0x200000,0))
@@ -257,6 +259,17 @@ guests: $(GUEST_OUT)/ukvmm $(GUESTS)
 .PHONY: guests
 # --- end of test guests ---
 
+# What test_unwind_table reads: the guests, and odd_cfi with its tables plain and compressed.
+$(O)/unit/odd_cfi: tests/unit/odd_cfi.S
+	@mkdir -p $(@D)
+	$(call say,AS)for part in 1 2 3; do $(CC) -DPART=$$part -c $< -o $@.$$part.o || exit 1; done; \
+		$(CC) -nostdlib -static -no-pie -Wl,--build-id=none $@.1.o $@.2.o $@.3.o -o $@
+
+$(O)/unit/odd_cfi.z: $(O)/unit/odd_cfi
+	$(call say,OBJCPY)objcopy --compress-debug-sections=zlib $< $@
+
+$(O)/unit/test_unwind_table: | $(O)/unit/odd_cfi $(O)/unit/odd_cfi.z guests
+
 # --- bench ---
 # Prints figures beside their budgets; never fails on time. Takes about twenty minutes, eight without the part
 # "exits", which needs a lab: tests/bench/run bpf user guest report metrics http. Compares with: dist/packages bench.
@@ -268,7 +281,7 @@ $(O)/bench/%.o: tests/bench/%.c
 $(O)/bench/%: $(O)/bench/%.o $(LIB)
 	$(call say,LD)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
-bench: $(O)/ukprof guests $(O)/bench/metrics $(O)/bench/http_server
+bench: $(O)/ukprof guests $(O)/bench/metrics $(O)/bench/http_server $(O)/bench/unwind
 	B=$(O) tests/bench/run
 
 .PHONY: bench

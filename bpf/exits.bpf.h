@@ -270,6 +270,7 @@ static __always_inline void send_exit_stack(const struct ukp_vcpu *known, __u64 
 	}
 	w = &sc->walk;
 	w->nr_frames = 0;
+	w->methods = 0;
 	w->stop = UKP_STOP_STALERIP;
 	if (known->now.has_rip) {
 		w->which = UKP_SCRATCH_EXIT;
@@ -294,6 +295,7 @@ static __always_inline void send_exit_stack(const struct ukp_vcpu *known, __u64 
 		.to_user = known->now.to_user,
 		.stop = w->stop,
 		.nr_frames = nr,
+		.methods = w->methods,
 	};
 	count(output(rec, sizeof(*rec) + nr * sizeof(__u64)) ? UKP_CTR_EXIT_STACKS_DROPPED :
 								 UKP_CTR_EXIT_STACKS_STORED);

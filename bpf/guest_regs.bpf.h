@@ -5,6 +5,7 @@
 /* guest_regs - the registers that KVM holds of a vCPU which is not running right now. */
 
 #define UKP_REG_RCX 1
+#define UKP_REG_RSP 4
 #define UKP_REG_RBP 5
 #define UKP_REG_RIP 16
 
@@ -20,11 +21,22 @@ static __always_inline __u64 read_rip(struct kvm_vcpu *vcpu)
  * VMX reads RIP on demand, and this bit says whether it has; without it the value is of an older exit.
  * SVM copies RIP at every exit and leaves the bit set. Bit numbers are the same from 5.10 to 7.2.
  */
-static __always_inline bool has_rip(struct kvm_vcpu *vcpu)
+static __always_inline __u64 available(struct kvm_vcpu *vcpu)
 {
 	if (bpf_core_field_exists(struct kvm_vcpu_arch___rip, rip))
-		return BPF_CORE_READ((struct kvm_vcpu___rip *)vcpu, arch.regs_avail[0]) & (1ul << UKP_REG_RIP);
-	return BPF_CORE_READ(vcpu, arch.regs_avail) & (1u << UKP_REG_RIP);
+		return BPF_CORE_READ((struct kvm_vcpu___rip *)vcpu, arch.regs_avail[0]);
+	return BPF_CORE_READ(vcpu, arch.regs_avail);
+}
+
+static __always_inline bool has_rip(struct kvm_vcpu *vcpu)
+{
+	return available(vcpu) & (1u << UKP_REG_RIP);
+}
+
+/* The same for RSP, which hardly any exit makes VMX read. */
+static __always_inline bool has_rsp(struct kvm_vcpu *vcpu)
+{
+	return available(vcpu) & (1u << UKP_REG_RSP);
 }
 
 /*

@@ -23,6 +23,9 @@ static __always_inline int ukp_translate(struct ukp_walk *w, __u64 gva)
 static __always_inline void load_walk(struct ukp_walk *w, const struct ukp_vm *vm, struct kvm_vcpu *vcpu)
 {
 	w->rbp = BPF_CORE_READ(vcpu, arch.regs[UKP_REG_RBP]);
+	w->rsp = BPF_CORE_READ(vcpu, arch.regs[UKP_REG_RSP]);
+	w->has_rsp = has_rsp(vcpu);
+	w->unwind = vm->unwind;
 	w->cr0 = BPF_CORE_READ(vcpu, arch.cr0);
 	w->cr3 = BPF_CORE_READ(vcpu, arch.cr3);
 	w->cr4 = BPF_CORE_READ(vcpu, arch.cr4);

@@ -11,11 +11,14 @@
  *	ukp_read_hva(dst, len, hva)	copy @len bytes of the VMM's memory; 0, or not 0 if not readable
  *	ukp_translate(w, gva)		call ukp_walk_translate(); BPF puts it in a function of its own,
  *					so that the verifier sees it once and not once per frame
+ *	ukp_step(w)			call ukp_walk_step(), likewise
+ *	ukp_unwind_lookup(w, gva)	find the rule of an address by w->unwind and put it into w->rule
  *
  * The guest may write anything anywhere at any time: page tables and stacks are bounded, every address
  * is checked against the slots, and what is found is only ever a number to report.
  *
- * Source: Intel SDM vol. 3A, 4.5 (4-level and 5-level paging); System V ABI for x86-64, 3.2.2 (frames).
+ * Source: Intel SDM vol. 3A, 4.5 (4-level and 5-level paging); System V ABI for x86-64, 3.2.2 (frames);
+ * DWARF 5, 6.4 (call frame information).
  */
 
 #define UKP_PTE_PRESENT 0x1ULL
@@ -35,6 +38,7 @@ struct ukp_walk {
 	/* set by the caller */
 	__u64 rip;
 	__u64 rbp;
+	__u64 rsp; /* used if has_rsp */
 	__u64 cr0;
 	__u64 cr3;
 	__u64 cr4;
@@ -43,8 +47,9 @@ struct ukp_walk {
 	__u32 has_linear;
 	__u32 which; /* the includer's: tells its walks apart in ukp_translate() */
 	__u32 nr_slots;
-	__u32 reserved;
+	__u32 has_rsp;
 	struct ukp_slot slots[UKP_MAX_SLOTS];
+	struct ukp_unwind_image unwind; /* nr_pages 0: there is no table, the frame pointers are all */
 	/* set by ukp_walk_translate(): the page translated last; most frames of a stack share it */
 	__u64 page_gva;
 	__u64 page_size; /* 0: nothing translated yet */
@@ -53,6 +58,17 @@ struct ukp_walk {
 	__u64 window_gva;
 	__u64 window_len; /* 0: no copy yet */
 	__u8 window[UKP_WINDOW + 16] __attribute__((aligned(8)));
+	/* set by ukp_unwind_lookup() */
+	struct ukp_unwind_rule rule;
+	/* the frame that ukp_walk_step() goes on from */
+	__u64 pc;
+	__u64 sp;
+	__u64 fp;
+	__u8 has_sp;
+	__u8 has_fp;
+	__u8 is_call; /* pc is a return address: the call before it may be the function's last instruction */
+	__u8 methods; /* UKP_BY_* */
+	__u32 reserved;
 	/* set by ukp_walk_stack() */
 	__u32 nr_frames;
 	__u32 stop; /* enum ukp_stop */
@@ -185,6 +201,176 @@ static inline __attribute__((always_inline)) int ukp_walk_read(struct ukp_walk *
 									UKP_STOP_ROOT;
 }
 
+/* Read one word of the stack at @gva, which is 8-byte aligned. Returns as ukp_walk_read(). */
+static inline __attribute__((always_inline)) int ukp_walk_word(struct ukp_walk *w, __u64 *word, __u64 gva)
+{
+	__u64 off = gva - w->window_gva, left;
+	int stop;
+
+	if (off < w->window_len && w->window_len - off >= sizeof(*word)) {
+		off &= UKP_WINDOW - 8;
+		*word = *(__u64 *)(w->window + off);
+		return UKP_STOP_ROOT;
+	}
+	off = gva - w->page_gva;
+	if (off >= w->page_size) {
+		stop = ukp_translate(w, gva);
+		if (stop)
+			return stop;
+		off = gva - w->page_gva;
+	}
+	off &= 0xff8;
+	left = 4096 - off;
+	if (left > UKP_WINDOW)
+		left = UKP_WINDOW;
+	w->window_len = 0;
+	if (ukp_read_hva(w->window, left, w->page_hva + off))
+		return UKP_STOP_NOTRESIDENT;
+	w->window_gva = gva;
+	w->window_len = left;
+	*word = *(__u64 *)w->window;
+	return UKP_STOP_ROOT;
+}
+
+/* --- by the image's tables --- */
+
+#define UKP_WALK_ON 255 /* of ukp_walk_step(): there is a caller */
+
+/* The caller by the frame pointer, where no row says anything about the code. */
+static inline __attribute__((always_inline)) int ukp_step_fp(struct ukp_walk *w)
+{
+	struct ukp_frame_record rec;
+	__u64 fp = w->fp;
+	int stop;
+
+	if (!w->has_fp)
+		return UKP_STOP_NOROW;
+	if (!fp)
+		return UKP_STOP_ROOT;
+	/* Below RSP there is no frame: RBP is used for something else. */
+	if (fp & 7 || !ukp_is_canonical(w, fp) || fp > fp + 15 || (w->has_sp && fp < w->sp))
+		return UKP_STOP_NOROW;
+	stop = ukp_walk_read(w, &rec, fp);
+	if (stop)
+		return stop;
+	if (!rec.ret)
+		return UKP_STOP_ROOT;
+	w->methods |= UKP_BY_FP;
+	w->pc = rec.ret;
+	w->sp = fp + 16;
+	w->fp = rec.fp;
+	w->has_sp = 1;
+	w->is_call = 1;
+	return UKP_WALK_ON;
+}
+
+/* A word of the stack where a rule says that one is. */
+static inline __attribute__((always_inline)) int ukp_rule_word(struct ukp_walk *w, __u64 *word, __u64 gva)
+{
+	if (gva & 7 || !ukp_is_canonical(w, gva))
+		return UKP_STOP_BADROW;
+	return ukp_walk_word(w, word, gva);
+}
+
+/*
+ * From w's frame to its caller's: UKP_WALK_ON and pc, sp and fp are the caller's, or the stop reason.
+ *
+ * Where RSP is not known, rules that need it are left to the frame pointer, which may lose the leaf's
+ * caller: UKP_BY_NO_RSP says so. Whatever recovers RSP of the leaf sets rsp and has_rsp before the walk.
+ */
+static inline __attribute__((always_inline)) int ukp_walk_step(struct ukp_walk *w)
+{
+	__u64 base, cfa, ret = 0, fp = 0, sp;
+	struct ukp_unwind_rule rule;
+	int stop;
+
+	ukp_unwind_lookup(w, w->pc - w->is_call);
+	rule = w->rule;
+	if (rule.cfa == UKP_CFA_NONE)
+		return ukp_step_fp(w);
+	if (rule.cfa == UKP_CFA_END)
+		return UKP_STOP_ROOT;
+	if (rule.cfa == UKP_CFA_RSP || rule.cfa == UKP_CFA_AT_RSP) {
+		if (!w->has_sp) {
+			w->methods |= UKP_BY_NO_RSP;
+			return ukp_step_fp(w);
+		}
+		base = w->sp;
+	} else if (w->has_fp && (rule.cfa == UKP_CFA_RBP || rule.cfa == UKP_CFA_AT_RBP)) {
+		base = w->fp;
+	} else {
+		return UKP_STOP_BADROW;
+	}
+	cfa = base + rule.cfa_offset;
+	if (rule.cfa == UKP_CFA_AT_RSP || rule.cfa == UKP_CFA_AT_RBP) {
+		stop = ukp_rule_word(w, &cfa, cfa);
+		if (stop)
+			return stop;
+	}
+	/* A caller's stack is above its callee's. An interrupt may switch to any other. */
+	if (w->has_sp && cfa <= w->sp)
+		return UKP_STOP_BACKWARDS;
+	/* What is saved lies below the return address, and reads go upwards. */
+	if (rule.rbp == UKP_RBP_AT_CFA || rule.rbp == UKP_RBP_AT_RBP) {
+		if (rule.rbp == UKP_RBP_AT_RBP && !w->has_fp)
+			return UKP_STOP_BADROW;
+		base = rule.rbp == UKP_RBP_AT_CFA ? cfa : w->fp;
+		stop = ukp_rule_word(w, &fp, base + rule.rbp_offset);
+		if (stop)
+			return stop;
+	}
+	stop = ukp_rule_word(w, &ret, cfa + rule.ra_offset);
+	if (stop)
+		return stop;
+	sp = cfa;
+	if (rule.flags & UKP_UNWIND_SAVES_SP) {
+		stop = ukp_rule_word(w, &sp, cfa + rule.rsp_offset);
+		if (stop)
+			return stop;
+	}
+	if (!ret)
+		return UKP_STOP_ROOT;
+	w->methods |= UKP_BY_TABLE;
+	w->pc = ret;
+	w->sp = sp;
+	w->has_sp = 1;
+	if (rule.rbp == UKP_RBP_LOST)
+		w->has_fp = 0;
+	else if (rule.rbp != UKP_RBP_SAME) {
+		w->fp = fp;
+		w->has_fp = 1;
+	}
+	w->is_call = !(rule.flags & UKP_UNWIND_SIGNAL);
+	return UKP_WALK_ON;
+}
+
+/* Follow the tables from w's registers; frames, nr_frames and stop are the result. */
+static inline __attribute__((always_inline)) void ukp_walk_table(struct ukp_walk *w)
+{
+	int i, stop;
+
+	w->pc = w->rip;
+	w->sp = w->rsp;
+	w->fp = w->rbp;
+	w->has_sp = !!w->has_rsp;
+	w->has_fp = 1;
+	w->is_call = 0;
+	for (i = 1; i <= UKP_MAX_FRAMES; i++) {
+		stop = ukp_step(w);
+		if (stop != UKP_WALK_ON) {
+			w->stop = stop;
+			return;
+		}
+		if (i == UKP_MAX_FRAMES)
+			break;
+		w->frames[i & UKP_MAX_FRAMES] = w->pc + !w->is_call;
+		w->nr_frames = i + 1;
+	}
+	w->stop = UKP_STOP_DEPTH;
+}
+
+/* --- by frame pointers alone --- */
+
 /* Follow the frame pointers from w->rbp; frames, nr_frames and stop are the result. */
 static inline __attribute__((always_inline)) void ukp_walk_fp(struct ukp_walk *w)
 {
@@ -212,6 +398,7 @@ static inline __attribute__((always_inline)) void ukp_walk_fp(struct ukp_walk *w
 		}
 		w->frames[i & UKP_MAX_FRAMES] = rec.ret;
 		w->nr_frames = i + 1;
+		w->methods = UKP_BY_FP;
 		if (rec.fp && rec.fp <= fp) {
 			w->stop = UKP_STOP_BACKWARDS;
 			return;
@@ -230,6 +417,7 @@ static inline __attribute__((always_inline)) void ukp_walk_stack(struct ukp_walk
 	w->page_size = 0;
 	w->window_len = 0;
 	w->nr_frames = 0;
+	w->methods = 0;
 	if (!(w->cr0 & UKP_CR0_PE)) {
 		w->stop = UKP_STOP_REALMODE;
 		return;
@@ -240,7 +428,10 @@ static inline __attribute__((always_inline)) void ukp_walk_stack(struct ukp_walk
 		w->stop = UKP_STOP_LEGACY;
 		return;
 	}
-	ukp_walk_fp(w);
+	if (w->unwind.nr_pages)
+		ukp_walk_table(w);
+	else
+		ukp_walk_fp(w);
 }
 
 _Static_assert(((UKP_MAX_FRAMES + 1) & UKP_MAX_FRAMES) == 0, "UKP_MAX_FRAMES works as a mask");

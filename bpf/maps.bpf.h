@@ -79,6 +79,34 @@ struct {
 } scratch SEC(".maps");
 
 /*
+ * Unwind tables of all images, one after the other: see struct ukp_unwind_image. Sizes (1); mapped and written
+ * by user space, read by walks. Full: an image has no table, and its stacks go by frame pointers.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ukp_unwind_page);
+} unwind_pages SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ukp_unwind_chunk);
+} unwind_rows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ukp_unwind_rule);
+} unwind_rules SEC(".maps");
+
+/*
  * File descriptors that the iterator is asked about. Written by user space before it runs the iterator,
  * read by it. Full: user space runs the iterator once more for the rest.
  */

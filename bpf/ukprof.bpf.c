@@ -22,6 +22,8 @@ static __always_inline int ukp_read_hva(void *dst, __u32 len, __u64 hva)
 
 struct ukp_walk;
 static __always_inline int ukp_translate(struct ukp_walk *w, __u64 gva);
+static __always_inline int ukp_step(struct ukp_walk *w);
+static __always_inline void ukp_unwind_lookup(struct ukp_walk *w, __u64 gva);
 
 #include "guest_walk.h"
 #include "maps.bpf.h"
@@ -53,6 +55,7 @@ static __always_inline int output(void *rec, __u64 len)
 }
 
 #include "guest_stack.bpf.h"
+#include "unwind.bpf.h"
 #include "exits.bpf.h"
 
 static __always_inline __u8 sample_place(struct bpf_perf_event_data *ctx, struct kvm_vcpu *vcpu)
@@ -115,6 +118,7 @@ int ukp_on_sample(struct bpf_perf_event_data *ctx)
 	vcpu = (void *)known->vcpu;
 
 	w->nr_frames = 0;
+	w->methods = 0;
 	if (!runs_here(vcpu, tid)) {
 		w->stop = UKP_STOP_MOVED;
 	} else if (!has_rip(vcpu)) {
@@ -140,6 +144,7 @@ int ukp_on_sample(struct bpf_perf_event_data *ctx)
 		.place = w->stop == UKP_STOP_MOVED ? UKP_PLACE_KVM : sample_place(ctx, vcpu),
 		.stop = w->stop,
 		.nr_frames = nr,
+		.methods = w->methods,
 	};
 	if (output(sample, sizeof(struct ukp_sample) + nr * sizeof(__u64))) {
 		count(UKP_CTR_DROP_RING_FULL);

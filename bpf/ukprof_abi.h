@@ -10,6 +10,8 @@
  * offset of its variable part asserted on both sides.
  */
 
+#include "unwind_row.h"
+
 #define UKP_ABI_VERSION 1
 
 #define UKP_MAX_FRAMES 127 /* frames kept of one stack, the leaf included */
@@ -39,7 +41,9 @@ enum ukp_place {
 	X(LEGACY, 8, "legacy", "The vCPU was not in 64-bit mode: only RIP is known")                  \
 	X(STALERIP, 9, "stalerip", "KVM had not read the guest's RIP for this exit")                  \
 	X(STALESLOTS, 10, "staleslots", "The VM's memory layout was changing")                        \
-	X(MOVED, 11, "moved", "The thread was running another vCPU")
+	X(MOVED, 11, "moved", "The thread was running another vCPU")                                  \
+	X(NOROW, 12, "norow", "No unwind table covers the code, and RBP is no frame pointer there")   \
+	X(BADROW, 13, "badrow", "The unwind table's rule can't be followed, or leads nowhere")
 
 enum ukp_stop {
 #define X(name, value, label, help) UKP_STOP_##name = (value),
@@ -47,6 +51,11 @@ enum ukp_stop {
 #undef X
 	UKP_STOP_MAX
 };
+
+/* How the callers of a stack were found: any combination; 0 if none was looked for. */
+#define UKP_BY_FP     1 /* frame pointers */
+#define UKP_BY_TABLE  2 /* the image's unwind tables */
+#define UKP_BY_NO_RSP 4 /* the leaf's row needs RSP, which KVM had not read: a caller may be missing */
 
 /*
  * X(NAME, label, help): one list feeds the BPF enum, the report and the capture file. FIRED counts
@@ -107,8 +116,13 @@ struct ukp_sample {
 	__u8 place;	  /* enum ukp_place */
 	__u8 stop;	  /* enum ukp_stop */
 	__u16 nr_frames;  /* 0 to UKP_MAX_FRAMES */
-	__u32 reserved;
-	__u64 frames[];	  /* GVAs, leaf first: frames[0] is RIP, the rest are return addresses */
+	__u8 methods;	  /* UKP_BY_* */
+	__u8 reserved[3];
+	/*
+	 * GVAs, leaf first: frames[0] is RIP, the rest are return addresses. Of code that was interrupted and
+	 * did not call, it is the address plus 1: what is looked up is one less in every case but the leaf's.
+	 */
+	__u64 frames[];
 };
 
 /* Bytes of guest memory around a sampled RIP, to prove which image runs and where. */
@@ -134,7 +148,8 @@ struct ukp_exit_sample {
 	__u8 to_user;	 /* KVM_RUN returned to the VMM */
 	__u8 stop;	 /* enum ukp_stop */
 	__u16 nr_frames; /* 0 to UKP_MAX_FRAMES */
-	__u16 reserved16;
+	__u8 methods;	 /* UKP_BY_* */
+	__u8 reserved8;
 	__u32 reserved;
 	__u64 frames[];	 /* as in struct ukp_sample; frames[0] is RIP at the exit */
 };
@@ -273,6 +288,26 @@ struct ukp_slot {
 	__u64 hva;
 };
 
+/*
+ * The unwind table of a VM's image: which parts of the maps unwind_pages and unwind_rules are its own. All 0:
+ * it has none. VMs that run the same image share them.
+ */
+struct ukp_unwind_image {
+	__u64 base; /* GVA of the first page: a multiple of 65536, plus the load bias */
+	__u32 first_page;
+	__u32 nr_pages;
+	__u32 first_rule;
+	__u32 nr_rules;
+};
+
+/* Value of the unwind_rows map: a row alone is 4 bytes, and an array map rounds values up to 8. */
+#define UKP_UNWIND_CHUNK_BITS 10
+#define UKP_UNWIND_CHUNK      (1 << UKP_UNWIND_CHUNK_BITS)
+
+struct ukp_unwind_chunk {
+	struct ukp_unwind_row rows[UKP_UNWIND_CHUNK];
+};
+
 #define UKP_VM_LINEAR 1 /* linear_offset is known: usable where the page tables can't be found */
 
 /* Value of the vms map; key: a small number chosen by user space (__u32). */
@@ -282,6 +317,7 @@ struct ukp_vm {
 	__u32 flags;
 	__u32 nr_slots;
 	struct ukp_slot slots[UKP_MAX_SLOTS];
+	struct ukp_unwind_image unwind;
 };
 
 /* --- discovery: records of the task_file iterator --- */
@@ -319,6 +355,7 @@ _Static_assert(__builtin_offsetof(struct ukp_sample, frames) == 48, "ukp_sample.
 _Static_assert(__builtin_offsetof(struct ukp_text, bytes) == 40, "ukp_text.bytes offset");
 _Static_assert(sizeof(struct ukp_text) == 296, "ukp_text size");
 _Static_assert(sizeof(struct ukp_slot) == 24, "ukp_slot size");
+_Static_assert(sizeof(struct ukp_unwind_image) == 24, "ukp_unwind_image size");
 _Static_assert(sizeof(struct ukp_found) == 80, "ukp_found size");
 _Static_assert(sizeof(struct ukp_exit_now) == 48, "ukp_exit_now size");
 _Static_assert(__builtin_offsetof(struct ukp_exit_sample, frames) == 64, "ukp_exit_sample.frames offset");

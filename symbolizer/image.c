@@ -341,6 +341,61 @@ const struct image_text *image__text(const struct image *img, size_t i)
 	return &img->texts[i];
 }
 
+static Elf_Scn *find_section(struct image *img, const char *name, GElf_Shdr *sh)
+{
+	Elf_Scn *scn = NULL;
+	const char *str;
+	size_t names;
+
+	if (elf_getshdrstrndx(img->elf, &names))
+		return NULL;
+	while ((scn = elf_nextscn(img->elf, scn))) {
+		if (!gelf_getshdr(scn, sh) || sh->sh_type == SHT_NOBITS || sh->sh_type == SHT_NULL)
+			continue;
+		str = elf_strptr(img->elf, names, sh->sh_name);
+		if (str && !strcmp(str, name))
+			return scn;
+	}
+	return NULL;
+}
+
+int image__read_section(struct image *img, const char *name, uint64_t max_len, struct image_section *out)
+{
+	GElf_Chdr chdr;
+	GElf_Shdr sh;
+	Elf_Data *data;
+	Elf_Scn *scn;
+	uint8_t *bytes;
+
+	scn = find_section(img, name, &sh);
+	if (!scn)
+		return -ENOENT;
+	if (sh.sh_size > max_len)
+		return -EFBIG;
+	if (sh.sh_flags & SHF_COMPRESSED) {
+		/* What it says of its own size is what libelf will allocate. */
+		if (!gelf_getchdr(scn, &chdr))
+			return -EBADMSG;
+		if (chdr.ch_size > max_len)
+			return -EFBIG;
+		if (elf_compress(scn, 0, 0) < 0)
+			return -EBADMSG;
+	}
+	data = elf_getdata(scn, NULL);
+	if (!data)
+		return -EBADMSG;
+	if (!data->d_size || !data->d_buf)
+		return -ENOENT;
+	if (data->d_size > max_len)
+		return -EFBIG;
+	bytes = malloc(data->d_size);
+	if (!bytes)
+		return -ENOMEM;
+	memcpy(bytes, data->d_buf, data->d_size);
+	*out = (struct image_section){ .addr = sh.sh_addr, .len = data->d_size, .bytes = bytes };
+	return 0;
+}
+
 static Elf_Scn *find_table(struct image *img, GElf_Word type, GElf_Shdr *sh)
 {
 	Elf_Scn *scn = NULL;

@@ -41,6 +41,13 @@ struct image_text {
 	const uint8_t *bytes; /* borrowed */
 };
 
+/* The contents of a section that is not code, decompressed. */
+struct image_section {
+	uint64_t addr; /* image address; 0 if it is not loaded */
+	uint64_t len;
+	uint8_t *bytes; /* owned by the caller of image__read_section(), who frees it */
+};
+
 /* A symbol as the file has it. */
 struct image_sym {
 	uint64_t addr;
@@ -83,6 +90,17 @@ bool image__linear_offset(const struct image *img, uint64_t *offset);
 
 size_t image__nr_texts(const struct image *img);
 const struct image_text *image__text(const struct image *img, size_t i);
+
+/**
+ * image__read_section() - a copy of a section's contents.
+ * @name: such as ".debug_frame"; compressed contents (SHF_COMPRESSED) are decompressed.
+ * @max_len: refuse to decompress or copy more than this many bytes.
+ * @out: filled in on success.
+ *
+ * Return: 0; -ENOENT if there is no such section with contents; -EFBIG beyond @max_len; -EBADMSG if it can't
+ * be read or decompressed; -ENOMEM.
+ */
+int image__read_section(struct image *img, const char *name, uint64_t max_len, struct image_section *out);
 
 /**
  * image__for_each_sym() - visit the symbols that can name code.

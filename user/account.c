@@ -73,6 +73,35 @@ void account__print_exits(const struct recording *r, uint64_t nr_unresolved)
 			 counters[UKP_CTR_EXIT_STACKS] - total - counters[UKP_CTR_EXIT_STACKS_DROPPED]);
 }
 
+/* Only where there are tables: without, frame pointers are all there is. */
+static void print_methods(const struct recording *r)
+{
+	uint64_t nr[RECORDING_METHODS] = { 0 }, found = 0, table = 0, mixed = 0, fp = 0, no_rsp = 0;
+	size_t i, k;
+
+	for (i = 0; i < recording__nr_vms(r); i++)
+		for (k = 0; k < RECORDING_METHODS; k++)
+			nr[k] += recording__vm_data(r, i)->nr_methods[k];
+	for (k = 1; k < RECORDING_METHODS; k++) {
+		found += nr[k];
+		if ((k & (UKP_BY_TABLE | UKP_BY_FP)) == UKP_BY_TABLE)
+			table += nr[k];
+		else if (k & UKP_BY_TABLE)
+			mixed += nr[k];
+		else if (k & UKP_BY_FP)
+			fp += nr[k];
+		if (k & UKP_BY_NO_RSP)
+			no_rsp += nr[k];
+	}
+	if (found == fp && !no_rsp)
+		return;
+	log_info("session: callers found by unwind tables %.1f%%, by frame pointers %.1f%%, by both %.1f%%",
+		 percent(table, found), percent(fp, found), percent(mixed, found));
+	if (no_rsp)
+		log_info("session: %.1f%% of the stacks may miss the caller of their leaf: KVM had not read RSP",
+			 percent(no_rsp, found));
+}
+
 void account__print(const struct recording *r, uint64_t nr_unresolved)
 {
 	const uint64_t *counters = recording__counter_values(r);
@@ -99,6 +128,7 @@ void account__print(const struct recording *r, uint64_t nr_unresolved)
 		log_info("session: guest %.1f%%, kvm %.1f%%, vmm %.1f%%", percent(places[UKP_PLACE_GUEST], total),
 			 percent(places[UKP_PLACE_KVM], total), percent(places[UKP_PLACE_VMM], total));
 	print_incomplete(stops, total);
+	print_methods(r);
 	for (i = 0; i < sizeof(drops) / sizeof(drops[0]); i++) {
 		if (!counters[drops[i].counter])
 			continue;

@@ -209,6 +209,13 @@ static bool on_linear_offset(void *ctx, const char *image, uint64_t *offset)
 	return naming__linear_offset(r->naming, image, offset);
 }
 
+static char *on_image(void *ctx, uint32_t id, const char *image, uint64_t *bias, bool *is_proven)
+{
+	const struct record *r = ctx;
+
+	return naming__image(r->naming, r->rec, id, image, bias, is_proven);
+}
+
 static void describe_end(const struct record *r, const struct record_opts *o)
 {
 	switch (recording__how_ended(r->rec)) {
@@ -313,7 +320,7 @@ static bool is_capture(const struct record_opts *o)
 
 static int run_record(const struct record_opts *o)
 {
-	struct session_ops ops = { .tick = on_tick, .linear_offset = on_linear_offset };
+	struct session_ops ops = { .tick = on_tick, .linear_offset = on_linear_offset, .image = on_image };
 	const struct exporter *exporter = NULL;
 	struct session *session = NULL;
 	enum session_status status;

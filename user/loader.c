@@ -13,7 +13,14 @@
 
 #include "kallsyms.h"
 #include "log.h"
+#include "range_alloc.h"
 #include "ukprof.skel.h"
+#include "unwind_table.h"
+
+/* Room for unwind tables. 2 million rows are the code of 50 large unikernels, and 8 MiB. */
+#define UNWIND_ROWS  (2u << 20)
+#define UNWIND_PAGES 32768u
+#define UNWIND_RULES 32768u
 
 struct loader {
 	struct ukprof_bpf *skel;
@@ -27,6 +34,11 @@ struct loader {
 	struct bpf_link *exit_links[16];
 	size_t nr_exit_links;
 	int cost_fd; /* open: the kernel counts what programs cost */
+	/* unwind tables: the maps, mapped, and which parts of them are in use; NULL: no room was made */
+	struct ukp_unwind_page *pages;
+	struct ukp_unwind_row *rows;
+	struct ukp_unwind_rule *rules;
+	struct range_alloc page_room, row_room, rule_room;
 	int find_links_by_pid; /* -1 not tried, 0 the kernel can't, 1 it can */
 };
 
@@ -140,6 +152,40 @@ static int map_counters(struct loader *l)
 	return 0;
 }
 
+static void *map_whole(struct bpf_map *map, size_t value_size)
+{
+	void *p = mmap(NULL, bpf_map__max_entries(map) * value_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       bpf_map__fd(map), 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int map_unwind(struct loader *l)
+{
+	l->pages = map_whole(l->skel->maps.unwind_pages, sizeof(*l->pages));
+	l->rows = l->pages ? map_whole(l->skel->maps.unwind_rows, sizeof(struct ukp_unwind_chunk)) : NULL;
+	l->rules = l->rows ? map_whole(l->skel->maps.unwind_rules, sizeof(*l->rules)) : NULL;
+	if (!l->rules)
+		return -errno;
+	l->page_room.size = UNWIND_PAGES;
+	l->row_room.size = UNWIND_ROWS;
+	l->rule_room.size = UNWIND_RULES;
+	return 0;
+}
+
+static void unmap_unwind(struct loader *l)
+{
+	if (l->pages)
+		munmap(l->pages, UNWIND_PAGES * sizeof(*l->pages));
+	if (l->rows)
+		munmap(l->rows, UNWIND_ROWS * sizeof(*l->rows));
+	if (l->rules)
+		munmap(l->rules, UNWIND_RULES * sizeof(*l->rules));
+	range_alloc__release(&l->page_room);
+	range_alloc__release(&l->row_room);
+	range_alloc__release(&l->rule_room);
+}
+
 /* Programs and tables for exits cost memory and load time: only who asks for them gets them. */
 static void select_programs(struct ukprof_bpf *skel, bool exits)
 {
@@ -187,6 +233,11 @@ int loader__new(struct loader **out, const struct loader_opts *opts)
 	l->skel->rodata->wakeup_bytes = opts->ring_bytes / 4;
 	bpf_map__set_max_entries(l->skel->maps.ring, opts->ring_bytes);
 	bpf_map__set_max_entries(l->skel->maps.counters, l->nr_cpus);
+	if (opts->unwind) {
+		bpf_map__set_max_entries(l->skel->maps.unwind_pages, UNWIND_PAGES);
+		bpf_map__set_max_entries(l->skel->maps.unwind_rows, UNWIND_ROWS / UKP_UNWIND_CHUNK);
+		bpf_map__set_max_entries(l->skel->maps.unwind_rules, UNWIND_RULES);
+	}
 	select_programs(l->skel, opts->exits);
 	if (opts->max_vms)
 		size_maps(l->skel, opts->max_vms);
@@ -196,6 +247,8 @@ int loader__new(struct loader **out, const struct loader_opts *opts)
 		goto err_free;
 	}
 	err = map_counters(l);
+	if (!err && opts->unwind)
+		err = map_unwind(l);
 	if (err) {
 		log_err("loader: counters can't be mapped: %s", strerror(-err));
 		goto err_free;
@@ -218,6 +271,7 @@ void loader__free(struct loader *l)
 		munmap(l->text_wanted, bpf_map__max_entries(l->skel->maps.text_wanted) * 8UL);
 	if (l->settings)
 		munmap(l->settings, sizeof(*l->settings));
+	unmap_unwind(l);
 	loader__count_cost(l, false);
 	loader__detach_exits(l);
 	ring_buffer__free(l->ring);
@@ -367,6 +421,54 @@ void loader__want_text(struct loader *l, uint32_t vm, uint32_t nr)
 	/* Values of an array map stand 8 bytes apart. */
 	if (vm < bpf_map__max_entries(l->skel->maps.text_wanted))
 		__atomic_store_n(&l->text_wanted[vm * 2], nr, __ATOMIC_RELAXED);
+}
+
+/* --- unwind tables --- */
+
+int loader__add_unwind(struct loader *l, const struct unwind_arrays *arrays, struct ukp_unwind_image *out)
+{
+	struct ukp_unwind_image image = { .base = arrays->base };
+	uint32_t first_row;
+	size_t i;
+	int err;
+
+	if (arrays->nr_pages > UNWIND_PAGES || arrays->nr_rows > UNWIND_ROWS || arrays->nr_rules > UNWIND_RULES)
+		return -ENOSPC;
+	image.nr_pages = arrays->nr_pages;
+	image.nr_rules = arrays->nr_rules;
+	err = range_alloc__take(&l->page_room, arrays->nr_pages, &image.first_page);
+	if (err)
+		return err;
+	err = range_alloc__take(&l->rule_room, arrays->nr_rules, &image.first_rule);
+	if (err)
+		goto err_pages;
+	err = range_alloc__take(&l->row_room, arrays->nr_rows, &first_row);
+	if (err)
+		goto err_rules;
+	memcpy(l->rows + first_row, arrays->rows, arrays->nr_rows * sizeof(*l->rows));
+	memcpy(l->rules + image.first_rule, arrays->rules, arrays->nr_rules * sizeof(*l->rules));
+	for (i = 0; i < arrays->nr_pages; i++) {
+		l->pages[image.first_page + i] = arrays->pages[i];
+		l->pages[image.first_page + i].first += first_row;
+	}
+	/* What deletes it knows the pages alone: the first one leads to the rows, used or not. */
+	*out = image;
+	return 0;
+
+err_rules:
+	range_alloc__give(&l->rule_room, image.first_rule);
+err_pages:
+	range_alloc__give(&l->page_room, image.first_page);
+	return err;
+}
+
+void loader__del_unwind(struct loader *l, const struct ukp_unwind_image *image)
+{
+	if (!image->nr_pages)
+		return;
+	range_alloc__give(&l->row_room, l->pages[image->first_page].first);
+	range_alloc__give(&l->rule_room, image->first_rule);
+	range_alloc__give(&l->page_room, image->first_page);
 }
 
 /* --- sampling --- */

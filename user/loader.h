@@ -18,6 +18,7 @@
 #include "ukprof_abi.h"
 
 struct loader;
+struct unwind_arrays;
 
 /* Names of programs as loader__for_each_cost() gives them; all others run for exits. */
 #define LOADER_SAMPLE_PROGRAM "ukp_on_sample"
@@ -27,6 +28,7 @@ struct loader_opts {
 	uint64_t ring_bytes; /* power of two, at least a page */
 	bool exits;	     /* load what accounts for VM exits, too */
 	uint32_t max_vms;    /* at once; tables of the kernel are sized by it. 0: 1024 */
+	bool unwind;	     /* make room for unwind tables */
 };
 
 /**
@@ -73,6 +75,20 @@ void loader__del_vm(struct loader *l, uint32_t vm);
 void loader__del_vcpu(struct loader *l, uint32_t tid);
 /** loader__want_text() - ask for @nr more text probes of a VM; replaces what is still open. */
 void loader__want_text(struct loader *l, uint32_t vm, uint32_t nr);
+
+/* --- unwind tables: one for each image, shared by all VMs that run it --- */
+
+/**
+ * loader__add_unwind() - copy a table into the kernel.
+ * @arrays: copied.
+ * @out: receives what a VM that runs the image is told (struct ukp_vm), with the base as the image has it: add
+ *	the load bias.
+ *
+ * Return: 0; -ENOSPC if there is no room for it, or opts.unwind was not set; -ENOMEM. Cost: a memcpy().
+ */
+int loader__add_unwind(struct loader *l, const struct unwind_arrays *arrays, struct ukp_unwind_image *out);
+/** loader__del_unwind() - its room may be used again; no VM has it any more. */
+void loader__del_unwind(struct loader *l, const struct ukp_unwind_image *image);
 
 /* --- sampling --- */
 

@@ -625,6 +625,36 @@ int naming__snapshot(struct naming *n, const struct recording *r, const struct n
 	return refused ? -EBADMSG : 0;
 }
 
+char *naming__image(const struct naming *n, const struct recording *r, uint32_t id, const char *image,
+		    uint64_t *bias, bool *is_proven)
+{
+	const struct vm_naming *vm = NULL;
+	size_t i;
+
+	*bias = 0;
+	*is_proven = false;
+	/* The recording has the VMs that are watched, numbered as the registry numbers all. */
+	for (i = 0; i < n->nr && i < recording__nr_vms(r) && !vm; i++)
+		if (!recording__vm_data(r, i)->forgotten && recording__vm_data(r, i)->id == id)
+			vm = &n->vms[i];
+	if (!vm || vm->state == VM_UNTRIED)
+		return choose_path(n, image);
+	switch (vm->state) {
+	case VM_VERIFIED:
+		*bias = vm->bias;
+		*is_proven = true;
+		return strdup(vm->path);
+	case VM_NO_SYMBOLS: /* as proven as its names would be: see use_image() */
+		*bias = vm->bias;
+		*is_proven = vm->where.nr_matching > 0;
+		return strdup(vm->path);
+	case VM_NO_PROOF:
+		return strdup(vm->path);
+	default:
+		return NULL;
+	}
+}
+
 struct symbolizer *naming__symbolizer(struct naming *n, size_t i, bool *verified)
 {
 	*verified = i < n->nr && n->vms[i].state == VM_VERIFIED;

@@ -100,6 +100,18 @@ int naming__snapshot(struct naming *n, const struct recording *r, const struct n
 bool naming__linear_offset(const struct naming *n, const char *image, uint64_t *offset);
 
 /**
+ * naming__image() - the file whose unwind tables a VM's stacks can go by.
+ * @id: of the VM in the recording.
+ * @image: as the VMM's command line names it, or NULL; for a VM that the recording has not seen yet.
+ * @bias: receives its load bias.
+ * @is_proven: receives whether the guest's code was compared with it; if not, @bias is 0.
+ *
+ * Return: path, to be freed; NULL if there is none, or the guest runs other code.
+ */
+char *naming__image(const struct naming *n, const struct recording *r, uint32_t id, const char *image,
+		    uint64_t *bias, bool *is_proven);
+
+/**
  * naming__symbolizer() - names of VM number @i as they are known now.
  * @verified: receives whether they are proven.
  *

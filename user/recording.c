@@ -224,6 +224,7 @@ static int add_sample(struct recording *r, struct recording_vm_data *vm, const s
 	vm->nr_samples++;
 	vm->nr_place[s->place]++;
 	vm->nr_stop[s->stop]++;
+	vm->nr_methods[s->methods]++;
 	note_seen(r, vm, &s->hdr);
 	return 0;
 }
@@ -255,7 +256,7 @@ static bool sample_is_valid(const struct ukp_sample *s, size_t len)
 {
 	return len >= sizeof(*s) && s->nr_frames <= UKP_MAX_FRAMES &&
 	       len == sizeof(*s) + s->nr_frames * sizeof(s->frames[0]) && s->place <= UKP_PLACE_VMM &&
-	       s->stop < UKP_STOP_MAX && s->hdr.vcpu < 65536;
+	       s->stop < UKP_STOP_MAX && s->methods < RECORDING_METHODS && s->hdr.vcpu < 65536;
 }
 
 static bool exit_is_valid(const struct ukp_exit_sample *s, size_t len)

@@ -55,6 +55,8 @@ enum recording_end {
 #define RECORDING_MAX_VMS   16384
 #define RECORDING_MAX_TEXTS 64 /* text probes kept of one VM */
 
+#define RECORDING_METHODS   8  /* combinations of UKP_BY_* */
+
 /* What one text probe brought. */
 struct recording_text {
 	uint64_t gva;
@@ -77,6 +79,7 @@ struct recording_vm_data {
 	uint64_t nr_place[3];		 /* by enum ukp_place */
 	uint64_t nr_stop[UKP_STOP_MAX];	 /* by enum ukp_stop */
 	uint64_t nr_exit_stop[UKP_STOP_MAX]; /* of the stacks of exits */
+	uint64_t nr_methods[RECORDING_METHODS]; /* samples by the UKP_BY_* that found their callers */
 	uint32_t nr_vcpus;		 /* highest vCPU id sampled + 1 */
 	size_t nr_texts;
 	struct recording_text *texts;

@@ -19,9 +19,11 @@
 #include "kvm_scan.h"
 #include "loader.h"
 #include "log.h"
+#include "unwinding.h"
 #include "vm_registry.h"
 
 #define TICK_NS	      250000000ULL /* look for new and gone vCPUs, flush, report */
+#define FIRST_TICK_NS 25000000ULL /* the sooner the image is proven, the fewer samples rest on a guess */
 #define RESCAN_NS     5000000000ULL /* look for all, event or not */
 #define SETTLE_NS     3000000000ULL /* after an event: vCPUs come a little later than their VM */
 #define TEXT_AT_START 32		   /* text probes asked of a new VM */
@@ -35,6 +37,7 @@ struct session {
 	struct loader *loader;
 	struct vm_registry *registry;
 	struct sampler *sampler;
+	struct unwinding *unwinding;
 	struct kvm_events *events; /* NULL: not asked for, or the kernel sends none */
 	uint64_t event_ns;	   /* of the last event */
 	uint64_t scan_ns;	   /* of the last look at all */
@@ -64,6 +67,26 @@ static uint64_t now_ns(clockid_t clock)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
+/* The image is a guess until it is proven, which takes a tick or two: what the guest runs is rarely another. */
+static void set_unwind(struct session *s, struct vm *vm)
+{
+	struct ukp_unwind_image unwind;
+	bool is_proven, differs;
+	uint64_t bias;
+	char *path;
+
+	if (!s->ops->image)
+		return;
+	path = s->ops->image(s->ops_ctx, vm->id, vm->info.image, &bias, &is_proven);
+	if (path)
+		differs = unwinding__use(s->unwinding, vm->id, path, bias, is_proven, &unwind);
+	else
+		differs = unwinding__drop(s->unwinding, vm->id, &unwind);
+	if (differs)
+		vm_registry__set_unwind(s->registry, vm, &unwind);
+	free(path);
+}
+
 /* --- registry callbacks: what is found is recorded, and sampled --- */
 
 static int record_vm(struct session *s, struct vm *vm)
@@ -82,6 +105,7 @@ static int record_vm(struct session *s, struct vm *vm)
 
 	if (s->ops->linear_offset && s->ops->linear_offset(s->ops_ctx, vm->info.image, &offset))
 		vm_registry__set_linear(s->registry, vm, offset);
+	set_unwind(s, vm);
 	loader__want_text(s->loader, vm->id, TEXT_AT_START);
 	if (s->ops->vm_new)
 		s->ops->vm_new(s->ops_ctx, vm->id, vm->pid, vm->fd);
@@ -277,8 +301,12 @@ enum session_status session__new(struct session **out, const struct session_opts
 		.vcpu_new = on_vcpu_new,
 		.vcpu_gone = on_vcpu_gone,
 	};
-	struct loader_opts lo = { .ring_bytes = opts->ring_bytes, .exits = opts->max_level >= LEVEL_EXITS,
-				   .max_vms = opts->max_vms };
+	struct loader_opts lo = {
+		.ring_bytes = opts->ring_bytes,
+		.exits = opts->max_level >= LEVEL_EXITS,
+		.max_vms = opts->max_vms,
+		.unwind = true,
+	};
 	enum session_status status = SESSION_FAILED;
 	struct session *s;
 	int err;
@@ -305,6 +333,7 @@ enum session_status session__new(struct session **out, const struct session_opts
 	}
 	if (vm_registry__new(&s->registry, s->loader, &ops, s) ||
 	    sampler__new(&s->sampler, s->loader, &opts->sampler) ||
+	    unwinding__new(&s->unwinding, s->loader) ||
 	    level_account__new(&s->levels, s->loader) ||
 	    (opts->max_level >= LEVEL_EXITS && exits__new(&s->exits, s->loader))) {
 		log_err("session: out of memory");
@@ -356,7 +385,7 @@ const char *session__describe(struct session *s)
 static int open_fds(struct session *s)
 {
 	struct itimerspec tick = {
-		.it_value.tv_nsec = TICK_NS,
+		.it_value.tv_nsec = FIRST_TICK_NS,
 		.it_interval.tv_nsec = TICK_NS,
 	};
 	struct epoll_event ev = { .events = EPOLLIN };
@@ -582,6 +611,7 @@ static bool refresh(struct session *s, uint64_t now)
 		if (!is_target(s, vm))
 			continue;
 		loader__want_text(s->loader, vm->id, TEXT_PER_TICK);
+		set_unwind(s, vm);
 		nr_targets++;
 	}
 	return s->opts.all || nr_targets;
@@ -718,6 +748,7 @@ void session__run_stats(const struct session *s, uint64_t *runs, uint64_t *ns)
 
 void session__release_vms(struct session *s, const uint32_t *ids, size_t nr)
 {
+	struct ukp_unwind_image unused;
 	size_t i;
 
 	/* Nothing of them may be on its way. */
@@ -725,6 +756,7 @@ void session__release_vms(struct session *s, const uint32_t *ids, size_t nr)
 	if (s->exits)
 		exits__forget_vms(s->exits, ids, nr);
 	for (i = 0; i < nr; i++) {
+		unwinding__drop(s->unwinding, ids[i], &unused);
 		recording__forget_vm(s->rec, ids[i]);
 		vm_registry__release(s->registry, ids[i]);
 	}
@@ -767,6 +799,7 @@ void session__free(struct session *s)
 	sampler__free(s->sampler);
 	exits__free(s->exits);
 	level_account__free(s->levels);
+	unwinding__free(s->unwinding);
 	loader__free(s->loader);
 	if (s->epoll_fd >= 0)
 		close(s->epoll_fd);

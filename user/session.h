@@ -48,6 +48,11 @@ struct session_ops {
 	 * vm_registry__set_linear(); false if there is none. May be NULL.
 	 */
 	bool (*linear_offset)(void *ctx, const char *image, uint64_t *offset);
+	/*
+	 * The file whose unwind tables the VM's stacks can go by, see naming__image(); asked again and again. May
+	 * be NULL: frame pointers are all there is.
+	 */
+	char *(*image)(void *ctx, uint32_t id, const char *image, uint64_t *bias, bool *is_proven);
 	/* A VM is looked at from now on: @id is its in the recording, @fd the VMM's descriptor of it. May be NULL. */
 	void (*vm_new)(void *ctx, uint32_t id, pid_t pid, int fd);
 	/* It has ended; what was seen of it is still there. May be NULL. */

@@ -180,6 +180,7 @@ static void set_slots(struct vm_registry *reg, struct vm *vm, const struct ukp_f
 	memcpy(value.slots, sorted, value.nr_slots * sizeof(*sorted));
 	value.linear_offset = vm->linear_offset;
 	value.flags = vm->has_linear ? UKP_VM_LINEAR : 0;
+	value.unwind = vm->map_value.unwind;
 	if (!memcmp(&value, &vm->map_value, sizeof(value)))
 		return;
 	vm->map_value = value;
@@ -423,6 +424,13 @@ void vm_registry__set_max(struct vm_registry *reg, size_t max)
 void vm_registry__reuse_names(struct vm_registry *reg)
 {
 	reg->reuse_names = true;
+}
+
+void vm_registry__set_unwind(struct vm_registry *reg, struct vm *vm, const struct ukp_unwind_image *unwind)
+{
+	vm->map_value.unwind = *unwind;
+	if (vm->alive)
+		loader__set_vm(reg->loader, vm->id, &vm->map_value);
 }
 
 void vm_registry__release(struct vm_registry *reg, uint32_t id)

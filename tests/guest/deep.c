@@ -57,7 +57,7 @@ static inline __attribute__((always_inline)) void run(unsigned long vcpu)
 	uint64_t scale = arg_number("scale", 200000), rounds = arg_number("rounds", 0);
 	uint64_t only = arg_number("only", 0);
 	uint64_t seed = 88172645463325252 + vcpu;
-	uint64_t n = 0, start;
+	uint64_t n, start;
 	unsigned int r;
 
 	if (scale < 8)
@@ -65,11 +65,11 @@ static inline __attribute__((always_inline)) void run(unsigned long vcpu)
 	guest_ready("deep", names, vcpu);
 	start = rdtsc();
 	for (r = 0; vcpu || !rounds || r < rounds; r++) {
-		/* Pairs of rounds of length scale + x and scale - x: no fixed period. */
-		if (r % 2 == 0)
-			n = scale - scale / 4 + next_random(&seed) % (scale / 2);
-		else
-			n = 2 * scale - n;
+		/*
+		 * Every round has the shares. Lengths are independent: pairs that sum up to the same would keep in step
+		 * with a sampling clock of their period.
+		 */
+		n = scale - scale / 4 + next_random(&seed) % (scale / 2);
 		if (!only || only == 24) {
 			rec_24(24, n * 2);
 			count[HOT_24] += n * 2;

@@ -39,8 +39,38 @@ static int ukp_read_hva(void *dst, __u32 len, __u64 hva)
 
 struct ukp_walk;
 static int ukp_translate(struct ukp_walk *w, __u64 gva);
+static int ukp_step(struct ukp_walk *w);
+static void ukp_unwind_lookup(struct ukp_walk *w, __u64 gva);
 
 #include "guest_walk.h"
+
+static int ukp_step(struct ukp_walk *w)
+{
+	return ukp_walk_step(w);
+}
+
+/* The table of a test: what holds from @first to @last. */
+struct rows {
+	uint64_t first, last;
+	struct ukp_unwind_rule rule;
+};
+
+#define MAX_ROWS 32
+
+static struct rows rows[MAX_ROWS];
+static size_t nr_rows;
+static unsigned int nr_lookups;
+
+static void ukp_unwind_lookup(struct ukp_walk *w, __u64 gva)
+{
+	size_t i;
+
+	nr_lookups++;
+	w->rule = (struct ukp_unwind_rule){ .cfa = UKP_CFA_NONE };
+	for (i = 0; i < nr_rows; i++)
+		if (gva >= rows[i].first && gva <= rows[i].last)
+			w->rule = rows[i].rule;
+}
 
 static int ukp_translate(struct ukp_walk *w, __u64 gva)
 {
@@ -106,6 +136,7 @@ static void reset_ram(void)
 	next_table = 0x10000;
 	unreadable = 0;
 	nr_reads = 0;
+	nr_rows = 0;
 }
 
 /* 64-bit mode, one slot with all memory, the stack's 64 KiB mapped by small pages. */
@@ -143,8 +174,11 @@ static void walk(void)
 	memset(w.frames, 0xa5, sizeof(w.frames));
 	w.stop = UKP_STOP_MAX;
 	nr_reads = 0;
+	nr_lookups = 0;
 	ukp_walk_stack(&w);
-	assert_true(nr_reads <= MAX_READS);
+	/* A row may need four words: the CFA, RBP, the return address, RSP. */
+	assert_true(nr_reads <= (w.unwind.nr_pages ? 4 * 6 * UKP_MAX_FRAMES : MAX_READS));
+	assert_true(nr_lookups <= UKP_MAX_FRAMES);
 	assert_true(w.nr_frames <= UKP_MAX_FRAMES);
 }
 
@@ -666,6 +700,268 @@ static void linear_offset_that_is_no_multiple_of_a_page(void **state)
 	assert_walk(UKP_STOP_NOSLOT, 1);
 }
 
+/* --- by the image's tables --- */
+
+#define ROW(from, to, ...) (rows[nr_rows++] = (struct rows){ from, to, { __VA_ARGS__ } })
+
+/* Code at 0x1000 to 0x1fff, 0x100 for each function; w's registers are those of its leaf, RIP at 0x1010. */
+static void use_table(uint64_t rsp)
+{
+	w.unwind.nr_pages = 1;
+	w.rip = 0x1010;
+	w.rsp = rsp;
+	w.has_rsp = 1;
+	w.rbp = 0xdeadbeef; /* no frame pointer */
+}
+
+static void word(uint64_t gva, uint64_t value)
+{
+	put64(gva - STACK_VA + STACK_PA, value);
+}
+
+static void assert_frames(enum ukp_stop stop, uint8_t methods, unsigned int nr, ...)
+{
+	unsigned int i;
+	va_list ap;
+
+	walk();
+	assert_int_equal(w.stop, stop);
+	assert_int_equal(w.methods, methods);
+	assert_int_equal(w.nr_frames, nr);
+	va_start(ap, nr);
+	for (i = 0; i < nr; i++)
+		assert_int_equal(w.frames[i], va_arg(ap, uint64_t));
+	va_end(ap);
+	assert_int_equal(w.frames[UKP_MAX_FRAMES], 0xa5a5a5a5a5a5a5a5);
+}
+
+#define A(x) ((uint64_t)(x))
+
+/* A leaf without a frame, a function with a large one, one that saved RBP deep in it, one that uses RBP, the root. */
+static void put_five_functions(void)
+{
+	use_table(STACK_VA);
+	ROW(0x1000, 0x10ff, .cfa = UKP_CFA_RSP, .cfa_offset = 8, .ra_offset = -8);
+	ROW(0x1100, 0x11ff, .cfa = UKP_CFA_RSP, .cfa_offset = 0x400, .ra_offset = -8);
+	ROW(0x1200, 0x12ff, .cfa = UKP_CFA_RSP, .cfa_offset = 0x30, .ra_offset = -8, .rbp = UKP_RBP_AT_CFA, .rbp_offset = -0x20);
+	ROW(0x1300, 0x13ff, .cfa = UKP_CFA_RBP, .cfa_offset = 16, .ra_offset = -8, .rbp = UKP_RBP_AT_CFA, .rbp_offset = -16);
+	ROW(0x1400, 0x14ff, .cfa = UKP_CFA_END);
+	word(STACK_VA, 0x1110);
+	word(STACK_VA + 8 + 0x400 - 8, 0x1210);
+	word(STACK_VA + 0x408 + 0x30 - 0x20, STACK_VA + 0x500);
+	word(STACK_VA + 0x408 + 0x30 - 8, 0x1310);
+	word(STACK_VA + 0x500, 0x1234567);
+	word(STACK_VA + 0x508, 0x1410);
+}
+
+static void tables_find_all_callers(void **state)
+{
+	(void)state;
+	put_five_functions();
+	assert_frames(UKP_STOP_ROOT, UKP_BY_TABLE, 5, A(0x1010), A(0x1110), A(0x1210), A(0x1310), A(0x1410));
+	assert_int_equal(nr_lookups, 5);
+	/* One translation; three reads bring the five words, for two of them lie near others. */
+	assert_int_equal(nr_reads, 4 + 3);
+	/* No word above the root's frame is touched. */
+	unreadable = HVA_BASE + STACK_PA + 0x1000;
+	assert_frames(UKP_STOP_ROOT, UKP_BY_TABLE, 5, A(0x1010), A(0x1110), A(0x1210), A(0x1310), A(0x1410));
+}
+
+/* A call may be its function's last instruction: the return address is then another's. The leaf's is its own. */
+static void return_addresses_are_looked_up_one_less(void **state)
+{
+	(void)state;
+	put_five_functions();
+	w.rip = 0x1000;
+	word(STACK_VA, 0x1200);
+	word(STACK_VA + 0x400, 0x1300);
+	word(STACK_VA + 0x430, 0x1400);
+	word(STACK_VA + 0x508, 0x1500);
+	assert_frames(UKP_STOP_ROOT, UKP_BY_TABLE, 5, A(0x1000), A(0x1200), A(0x1300), A(0x1400), A(0x1500));
+}
+
+static void interrupted_code_is_looked_up_as_it_is(void **state)
+{
+	(void)state;
+	put_five_functions();
+	/* The leaf is an interrupt handler on its own stack; it hit the first instruction of a function. */
+	nr_rows = 0;
+	ROW(0x1000, 0x10ff, .cfa = UKP_CFA_RSP, .cfa_offset = 48, .ra_offset = -40, .rsp_offset = -16,
+	    .rbp = UKP_RBP_AT_CFA, .rbp_offset = -48, .flags = UKP_UNWIND_SIGNAL | UKP_UNWIND_SAVES_SP);
+	ROW(0x1200, 0x12ff, .cfa = UKP_CFA_RSP, .cfa_offset = 8, .ra_offset = -8);
+	ROW(0x1300, 0x13ff, .cfa = UKP_CFA_RBP, .cfa_offset = 16, .ra_offset = -8);
+	ROW(0x1400, 0x14ff, .cfa = UKP_CFA_END);
+	w.rsp = STACK_VA + 0x2000;
+	word(STACK_VA + 0x2000, STACK_VA + 0x500); /* RBP */
+	word(STACK_VA + 0x2008, 0x1200);	   /* RIP */
+	word(STACK_VA + 0x2020, STACK_VA + 0x200); /* RSP: below the handler's */
+	word(STACK_VA + 0x200, 0x1310);
+	assert_frames(UKP_STOP_ROOT, UKP_BY_TABLE, 4, A(0x1010), A(0x1201), A(0x1310), A(0x1410));
+}
+
+static void aligned_stacks_are_followed(void **state)
+{
+	(void)state;
+	use_table(STACK_VA);
+	w.rbp = STACK_VA + 0x100;
+	ROW(0x1000, 0x10ff, .cfa = UKP_CFA_AT_RBP, .cfa_offset = -8, .ra_offset = -8, .rbp = UKP_RBP_AT_RBP);
+	ROW(0x1100, 0x11ff, .cfa = UKP_CFA_AT_RSP, .cfa_offset = 0x10, .ra_offset = -8);
+	ROW(0x1200, 0x12ff, .cfa = UKP_CFA_RBP, .cfa_offset = 16, .ra_offset = -8);
+	ROW(0x1300, 0x13ff, .cfa = UKP_CFA_END);
+	word(STACK_VA + 0xf8, STACK_VA + 0x150);
+	word(STACK_VA + 0x100, STACK_VA + 0x300);
+	word(STACK_VA + 0x148, 0x1110);
+	word(STACK_VA + 0x160, STACK_VA + 0x200);
+	word(STACK_VA + 0x1f8, 0x1210);
+	word(STACK_VA + 0x308, 0x1310);
+	assert_frames(UKP_STOP_ROOT, UKP_BY_TABLE, 4, A(0x1010), A(0x1110), A(0x1210), A(0x1310));
+}
+
+static void code_without_rows_goes_by_the_frame_pointer(void **state)
+{
+	(void)state;
+	put_five_functions();
+	/* 0x1110 is in assembler that has a frame but no row; its caller is in the table again. */
+	rows[1].first = rows[1].last = 0;
+	w.rbp = STACK_VA + 0x3f8;
+	word(STACK_VA + 0x3f8, 0x777);
+	assert_frames(UKP_STOP_ROOT, UKP_BY_TABLE | UKP_BY_FP, 5, A(0x1010), A(0x1110), A(0x1210), A(0x1310), A(0x1410));
+	/* Nothing has a row: as without a table. */
+	nr_rows = 0;
+	w.rbp = STACK_VA;
+	chain(3, 0);
+	assert_frames(UKP_STOP_ROOT, UKP_BY_FP, 4, A(0x1010), A(0x1000), A(0x1001), A(0x1002));
+}
+
+static void what_is_no_frame_pointer_is_not_followed(void **state)
+{
+	static const uint64_t bad[] = { 0xdeadbeef, STACK_VA + 4, 0x8000000000000000, UINT64_MAX - 7, STACK_VA - 8, 8 };
+	size_t i;
+
+	(void)state;
+	put_five_functions();
+	rows[1].first = rows[1].last = 0;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		w.rbp = bad[i];
+		assert_frames(UKP_STOP_NOROW, UKP_BY_TABLE, 2, A(0x1010), A(0x1110));
+	}
+	/* An outermost function without a row has RBP 0, by the ABI. */
+	w.rbp = 0;
+	assert_frames(UKP_STOP_ROOT, UKP_BY_TABLE, 2, A(0x1010), A(0x1110));
+	w.rbp = STACK_VA + 0x100000;
+	assert_frames(UKP_STOP_UNMAPPED, UKP_BY_TABLE, 2, A(0x1010), A(0x1110));
+}
+
+static void rules_that_can_not_be_followed(void **state)
+{
+	(void)state;
+	put_five_functions();
+	rows[1].rule.cfa = UKP_CFA_UNSUPPORTED;
+	assert_frames(UKP_STOP_BADROW, UKP_BY_TABLE, 2, A(0x1010), A(0x1110));
+	rows[1].rule.cfa = 200; /* whatever is in the map */
+	assert_frames(UKP_STOP_BADROW, UKP_BY_TABLE, 2, A(0x1010), A(0x1110));
+
+	/* A function that loses RBP; its caller needs it. */
+	nr_rows = 0;
+	put_five_functions();
+	rows[2].rule.rbp = UKP_RBP_LOST;
+	assert_frames(UKP_STOP_BADROW, UKP_BY_TABLE, 4, A(0x1010), A(0x1110), A(0x1210), A(0x1310));
+	rows[3].rule.cfa = UKP_CFA_NONE;
+	assert_frames(UKP_STOP_NOROW, UKP_BY_TABLE, 4, A(0x1010), A(0x1110), A(0x1210), A(0x1310));
+
+	/* Places where no word can be. */
+	nr_rows = 0;
+	put_five_functions();
+	rows[0].rule.cfa_offset = 12;
+	assert_frames(UKP_STOP_BADROW, 0, 1, A(0x1010));
+	w.rsp = 0x7ffffffffff8;
+	rows[0].rule.cfa_offset = 0x18;
+	assert_frames(UKP_STOP_BADROW, 0, 1, A(0x1010));
+	w.rsp = STACK_VA + 0x200000;
+	assert_frames(UKP_STOP_UNMAPPED, 0, 1, A(0x1010));
+}
+
+static void stacks_that_do_not_go_up_end(void **state)
+{
+	(void)state;
+	put_five_functions();
+	rows[0].rule.cfa_offset = 0;
+	assert_frames(UKP_STOP_BACKWARDS, 0, 1, A(0x1010));
+	rows[0].rule.cfa_offset = -8;
+	assert_frames(UKP_STOP_BACKWARDS, 0, 1, A(0x1010));
+	rows[0].rule.cfa_offset = 8;
+	word(STACK_VA + 0x418, STACK_VA + 0x100); /* RBP of the fourth is below the third's frame */
+	assert_frames(UKP_STOP_BACKWARDS, UKP_BY_TABLE, 4, A(0x1010), A(0x1110), A(0x1210), A(0x1310));
+}
+
+static void return_address_0_ends_a_table_walk(void **state)
+{
+	(void)state;
+	put_five_functions();
+	word(STACK_VA + 0x430, 0);
+	assert_frames(UKP_STOP_ROOT, UKP_BY_TABLE, 3, A(0x1010), A(0x1110), A(0x1210));
+}
+
+/* On Intel. One frame later RSP is known. */
+static void without_rsp_the_leaf_goes_by_the_frame_pointer(void **state)
+{
+	(void)state;
+	put_five_functions();
+	w.has_rsp = 0;
+	w.rsp = 0x1111;
+	w.rbp = STACK_VA + 0x3f8;
+	word(STACK_VA + 0x400, 0x1210);
+	assert_frames(UKP_STOP_ROOT, UKP_BY_TABLE | UKP_BY_FP | UKP_BY_NO_RSP, 4, A(0x1010), A(0x1210), A(0x1310), A(0x1410));
+	/* A row that counts from RBP needs no RSP. */
+	w.rip = 0x1310;
+	w.rbp = STACK_VA + 0x500;
+	assert_frames(UKP_STOP_ROOT, UKP_BY_TABLE, 2, A(0x1310), A(0x1410));
+	w.rip = 0x1010;
+	w.rbp = 0x123;
+	assert_frames(UKP_STOP_NOROW, UKP_BY_NO_RSP, 1, A(0x1010));
+}
+
+static void depth_by_table_is_exact(void **state)
+{
+	unsigned int nr, i;
+
+	(void)state;
+	use_table(STACK_VA);
+	ROW(0x1000, 0x10ff, .cfa = UKP_CFA_RSP, .cfa_offset = 24, .ra_offset = -8);
+	ROW(0x1400, 0x14ff, .cfa = UKP_CFA_END);
+	for (nr = 125; nr <= 129; nr++) {
+		for (i = 0; i < nr; i++)
+			word(STACK_VA + 24 * i + 16, i + 1 < nr ? 0x1010 : 0x1410);
+		walk();
+		assert_int_equal(w.stop, nr <= 126 ? UKP_STOP_ROOT : UKP_STOP_DEPTH);
+		assert_int_equal(w.nr_frames, nr <= 126 ? nr + 1 : 127);
+		assert_int_equal(w.frames[126], nr < 126 ? 0xa5a5a5a5a5a5a5a5 : nr == 126 ? 0x1410 : 0x1010);
+		assert_int_equal(w.frames[UKP_MAX_FRAMES], 0xa5a5a5a5a5a5a5a5);
+		assert_true(nr_reads <= 127 / 10 + 6);
+	}
+}
+
+static void the_last_word_before_an_unmapped_page(void **state)
+{
+	(void)state;
+	put_five_functions();
+	nr_rows = 0;
+	ROW(0x1000, 0x10ff, .cfa = UKP_CFA_RSP, .cfa_offset = 8, .ra_offset = -8);
+	w.rsp = STACK_VA + 0xfff8;
+	word(w.rsp, 0x1510);
+	w.rbp = 0;
+	assert_frames(UKP_STOP_ROOT, UKP_BY_TABLE, 2, A(0x1010), A(0x1510));
+}
+
+static void a_page_that_is_not_resident_ends_a_table_walk(void **state)
+{
+	(void)state;
+	put_five_functions();
+	rows[1].rule.cfa_offset = 0x1400;
+	unreadable = HVA_BASE + STACK_PA + 0x1000;
+	assert_frames(UKP_STOP_NOTRESIDENT, UKP_BY_TABLE, 2, A(0x1010), A(0x1110));
+}
+
 /* --- guests that write anything --- */
 
 static uint64_t rng = 0x853c49e6748fea9bull;
@@ -700,6 +996,30 @@ static void random_guests_are_bounded(void **state)
 		walk();
 		assert_true(w.stop < UKP_STOP_MAX);
 		assert_true(w.nr_frames >= 1);
+	}
+}
+
+static void random_tables_are_bounded(void **state)
+{
+	uint64_t i, k;
+
+	(void)state;
+	for (i = 0; i < 1000; i++) {
+		reset(NULL);
+		use_table(STACK_VA + (rnd() & 0xfff8));
+		w.has_rsp = rnd() % 8 != 0;
+		w.rbp = rnd() % 8 ? STACK_VA + (rnd() & 0xfff8) : rnd();
+		for (k = 0; k < 16; k++) {
+			ROW(0x1000 + 0x100 * k, 0x10ff + 0x100 * k, .cfa = rnd() % 8, .rbp = rnd() % 5, .flags = rnd() % 8 ? 0 : rnd(),
+			    .cfa_offset = rnd() % 32 ? rnd() % 64 * 8 : rnd(), .ra_offset = rnd() % 32 ? -8 : (int)rnd(),
+			    .rbp_offset = -8 * (int)(rnd() % 8), .rsp_offset = rnd() & 0xff8);
+		}
+		for (k = 0; k < 0x10000; k += 8)
+			word(STACK_VA + k, rnd() & 1 ? 0x1000 + rnd() % 0x1000 : STACK_VA + (rnd() & 0xfff8));
+		walk();
+		assert_true(w.stop < UKP_STOP_MAX);
+		assert_true(w.nr_frames >= 1);
+		assert_int_equal(w.frames[UKP_MAX_FRAMES], 0xa5a5a5a5a5a5a5a5);
 	}
 }
 
@@ -757,7 +1077,21 @@ int main(void)
 		TEST(tables_win_over_the_linear_offset),
 		TEST(linear_offset_that_leads_nowhere),
 		TEST(linear_offset_that_is_no_multiple_of_a_page),
+		TEST(tables_find_all_callers),
+		TEST(return_addresses_are_looked_up_one_less),
+		TEST(interrupted_code_is_looked_up_as_it_is),
+		TEST(aligned_stacks_are_followed),
+		TEST(code_without_rows_goes_by_the_frame_pointer),
+		TEST(what_is_no_frame_pointer_is_not_followed),
+		TEST(rules_that_can_not_be_followed),
+		TEST(stacks_that_do_not_go_up_end),
+		TEST(return_address_0_ends_a_table_walk),
+		TEST(without_rsp_the_leaf_goes_by_the_frame_pointer),
+		TEST(depth_by_table_is_exact),
+		TEST(the_last_word_before_an_unmapped_page),
+		TEST(a_page_that_is_not_resident_ends_a_table_walk),
 		TEST(random_guests_are_bounded),
+		TEST(random_tables_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -21,7 +21,7 @@ static struct recording *new_recording(void)
 static void assert_account(const struct recording *r, uint64_t samples, uint64_t bad)
 {
 	struct profile_stack st;
-	uint64_t sum = 0, places = 0, stops = 0, in_vms = 0;
+	uint64_t sum = 0, places = 0, stops = 0, methods = 0, in_vms = 0;
 	const struct recording_vm_data *vm;
 	size_t i, k;
 
@@ -38,11 +38,14 @@ static void assert_account(const struct recording *r, uint64_t samples, uint64_t
 			places += vm->nr_place[k];
 		for (k = 0; k < UKP_STOP_MAX; k++)
 			stops += vm->nr_stop[k];
+		for (k = 0; k < RECORDING_METHODS; k++)
+			methods += vm->nr_methods[k];
 	}
 	assert_int_equal(sum, samples);
 	assert_int_equal(in_vms, samples);
 	assert_int_equal(places, samples);
 	assert_int_equal(stops, samples);
+	assert_int_equal(methods, samples);
 }
 
 static void samples_add_up(void **state)
@@ -54,14 +57,17 @@ static void samples_add_up(void **state)
 	int i;
 
 	(void)state;
-	for (i = 0; i < 120; i++) {
-		len = make_sample(&rec, i % 2 ? 9 : 0, i % 4, i % 3, i % UKP_STOP_MAX, i, 0x1000);
+	for (i = 0; i < 10 * UKP_STOP_MAX; i++) {
+		len = make_sample(&rec, i % 2 ? 9 : 0, i % 4, i % 3, i % UKP_STOP_MAX, i % 128, 0x1000);
+		rec.sample.methods = i % 4 == 1 ? UKP_BY_TABLE : i % RECORDING_METHODS;
 		assert_int_equal(recording__record(r, &rec, len), 0);
 	}
-	assert_account(r, 120, 0);
+	assert_account(r, 10 * UKP_STOP_MAX, 0);
 	vm = recording__vm_data(r, 1);
 	assert_int_equal(vm->id, 9);
-	assert_int_equal(vm->nr_samples, 60);
+	assert_int_equal(vm->nr_samples, 5 * UKP_STOP_MAX);
+	assert_int_equal(vm->nr_methods[UKP_BY_TABLE], 10 * UKP_STOP_MAX / 4);
+	assert_int_equal(vm->nr_methods[1], 0);
 	assert_int_equal(vm->nr_vcpus, 4);
 	assert_int_equal(recording__vm_data(r, 0)->nr_vcpus, 3);
 	assert_int_equal(vm->nr_stop[UKP_STOP_MOVED], 10);

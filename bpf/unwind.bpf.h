@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BPF_UNWIND_BPF_H
+#define BPF_UNWIND_BPF_H
+
+/*
+ * unwind - the images' tables, and the search for the rule of an address.
+ *
+ * Tables of all images stand one after the other in three arrays, which user space maps and writes before it
+ * gives a VM its share (struct ukp_unwind_image). Whatever the arrays hold, every index is checked: a table
+ * that is replaced while a walk goes on makes a wrong stack of a VM that is gone, and nothing worse.
+ */
+
+/* Searching a page. A global function: verified once, not once per frame. */
+__noinline int ukp_unwind_in(__u32 which, __u64 gva)
+{
+	struct ukp_unwind_chunk *chunk;
+	struct ukp_unwind_rule *rule;
+	struct ukp_unwind_page *page;
+	struct ukp_unwind_row row;
+	struct ukp_scratch *sc;
+	__u32 lo, hi, mid, key;
+	__u16 offset;
+	__u64 index;
+
+	sc = bpf_map_lookup_elem(&scratch, &which);
+	if (!sc)
+		return 0;
+	sc->walk.rule.cfa = UKP_CFA_NONE;
+	gva -= sc->walk.unwind.base;
+	offset = gva;
+	index = gva >> UKP_UNWIND_PAGE_BITS;
+	if (index >= sc->walk.unwind.nr_pages)
+		return 0;
+	key = sc->walk.unwind.first_page + index;
+	page = bpf_map_lookup_elem(&unwind_pages, &key);
+	if (!page || !page->nr)
+		return 0;
+	/* The row is in [lo, hi). */
+	lo = page->first;
+	hi = lo + page->nr;
+	for (int i = 0; i < UKP_UNWIND_STEPS; i++) {
+		if (hi - lo <= 1)
+			break;
+		mid = lo + ((hi - lo) >> 1);
+		key = mid >> UKP_UNWIND_CHUNK_BITS;
+		chunk = bpf_map_lookup_elem(&unwind_rows, &key);
+		if (!chunk)
+			return 0;
+		if (chunk->rows[mid & (UKP_UNWIND_CHUNK - 1)].offset <= offset)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	key = lo >> UKP_UNWIND_CHUNK_BITS;
+	chunk = bpf_map_lookup_elem(&unwind_rows, &key);
+	if (!chunk)
+		return 0;
+	row = chunk->rows[lo & (UKP_UNWIND_CHUNK - 1)];
+	if (row.rule >= sc->walk.unwind.nr_rules)
+		return 0;
+	key = sc->walk.unwind.first_rule + row.rule;
+	rule = bpf_map_lookup_elem(&unwind_rules, &key);
+	if (rule)
+		sc->walk.rule = *rule;
+	return 0;
+}
+
+static __always_inline void ukp_unwind_lookup(struct ukp_walk *w, __u64 gva)
+{
+	ukp_unwind_in(w->which, gva);
+}
+
+/* One frame of a walk by tables; verified once, too. */
+__noinline int ukp_step_in(__u32 which)
+{
+	struct ukp_scratch *sc;
+
+	sc = bpf_map_lookup_elem(&scratch, &which);
+	if (!sc)
+		return UKP_STOP_UNMAPPED;
+	return ukp_walk_step(&sc->walk);
+}
+
+static __always_inline int ukp_step(struct ukp_walk *w)
+{
+	return ukp_step_in(w->which);
+}
+
+#endif /* BPF_UNWIND_BPF_H */

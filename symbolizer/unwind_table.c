@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unwind_table.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image.h"
+#include "unwind_cfi.h"
+#include "unwind_rules.h"
+
+#define PAGE	(1ull << UKP_UNWIND_PAGE_BITS)
+#define FAR_GAP (256ull << 20) /* pages over a gap would cost more than the code beyond is worth */
+
+struct unwind_table {
+	uint64_t base;
+	struct ukp_unwind_page *pages;
+	struct ukp_unwind_row *rows;
+	struct unwind_rules *rules;
+	size_t nr_pages;
+	size_t nr_rows;
+	struct unwind_stats stats;
+};
+
+static bool is_usable(const struct unwind_rules *rules, uint16_t rule)
+{
+	return unwind_rules__all(rules)[rule].cfa >= UKP_CFA_END;
+}
+
+/* --- the two sections become one list --- */
+
+static int push(struct unwind_cfi *out, uint64_t addr, uint16_t rule)
+{
+	struct unwind_cfi_row *rows;
+	size_t room;
+
+	if (out->nr ? out->rows[out->nr - 1].rule == rule : rule == UKP_UNWIND_RULE_NONE)
+		return 0;
+	if (out->nr == out->room) {
+		room = out->room ? 2 * out->room : 256;
+		rows = reallocarray(out->rows, room, sizeof(*rows));
+		if (!rows)
+			return -ENOMEM;
+		out->rows = rows;
+		out->room = room;
+	}
+	out->rows[out->nr++] = (struct unwind_cfi_row){ addr, rule };
+	return 0;
+}
+
+static int merge(struct unwind_cfi *out, const struct unwind_cfi *eh, const struct unwind_cfi *debug,
+		 const struct unwind_rules *rules)
+{
+	uint16_t in_eh = UKP_UNWIND_RULE_NONE, in_debug = UKP_UNWIND_RULE_NONE, rule;
+	size_t i = 0, k = 0;
+	uint64_t addr;
+	int err = 0;
+
+	while (!err && (i < eh->nr || k < debug->nr)) {
+		if (k == debug->nr || (i < eh->nr && eh->rows[i].addr <= debug->rows[k].addr))
+			addr = eh->rows[i].addr;
+		else
+			addr = debug->rows[k].addr;
+		if (i < eh->nr && eh->rows[i].addr == addr)
+			in_eh = eh->rows[i++].rule;
+		if (k < debug->nr && debug->rows[k].addr == addr)
+			in_debug = debug->rows[k++].rule;
+		/* "Not followed" says more than "not there". */
+		rule = is_usable(rules, in_eh) || (in_debug == UKP_UNWIND_RULE_NONE) ? in_eh : in_debug;
+		err = push(out, addr, rule);
+	}
+	return err;
+}
+
+/* --- the part of the list that becomes the table --- */
+
+static uint64_t covered(const struct unwind_cfi *list, size_t first, size_t end)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = first; i + 1 < end; i++)
+		if (list->rows[i].rule != UKP_UNWIND_RULE_NONE)
+			sum += list->rows[i + 1].addr - list->rows[i].addr;
+	return sum;
+}
+
+/* Rows @first to @end, whose code lies together; what is left out is counted. */
+static void choose_group(struct unwind_table *t, const struct unwind_cfi *list, size_t *first, size_t *end)
+{
+	uint64_t best = 0, sum, all = 0;
+	size_t begin = 0, i;
+
+	*first = *end = 0;
+	for (i = 1; i <= list->nr; i++) {
+		/* A group ends with a row that says so; the last row of the list does. */
+		if (i < list->nr && (list->rows[i - 1].rule != UKP_UNWIND_RULE_NONE ||
+				     list->rows[i].addr - list->rows[i - 1].addr < FAR_GAP))
+			continue;
+		sum = covered(list, begin, i);
+		all += sum;
+		if (sum > best) {
+			best = sum;
+			*first = begin;
+			*end = i;
+		}
+		begin = i;
+	}
+	t->stats.far_bytes = all - best;
+}
+
+static void count_bytes(struct unwind_table *t, const struct unwind_cfi *list, size_t first, size_t end)
+{
+	uint64_t len;
+	size_t i;
+
+	for (i = first; i + 1 < end; i++) {
+		len = list->rows[i + 1].addr - list->rows[i].addr;
+		if (is_usable(t->rules, list->rows[i].rule))
+			t->stats.covered_bytes += len;
+		else if (list->rows[i].rule != UKP_UNWIND_RULE_NONE)
+			t->stats.unsupported_bytes += len;
+	}
+}
+
+/* --- pages and rows --- */
+
+static int pack(struct unwind_table *t, const struct unwind_cfi *list, size_t first, size_t end)
+{
+	uint16_t rule = UKP_UNWIND_RULE_NONE;
+	struct ukp_unwind_page *page;
+	uint64_t addr;
+	size_t i, k;
+
+	t->base = list->rows[first].addr & ~(PAGE - 1);
+	/* The last row only ends the range before it. */
+	t->nr_pages = ((list->rows[end - 1].addr - 1 - t->base) >> UKP_UNWIND_PAGE_BITS) + 1;
+	t->pages = calloc(t->nr_pages, sizeof(*t->pages));
+	t->rows = malloc((end - first + t->nr_pages) * sizeof(*t->rows));
+	if (!t->pages || !t->rows)
+		return -ENOMEM;
+	for (k = 0, i = first; k < t->nr_pages; k++) {
+		page = &t->pages[k];
+		addr = t->base + k * PAGE;
+		page->first = t->nr_rows;
+		if (i == end || list->rows[i].addr != addr)
+			t->rows[t->nr_rows++] = (struct ukp_unwind_row){ 0, rule };
+		for (; i < end && list->rows[i].addr - addr < PAGE; i++) {
+			rule = list->rows[i].rule;
+			t->rows[t->nr_rows++] = (struct ukp_unwind_row){ list->rows[i].addr - addr, rule };
+		}
+		page->nr = t->nr_rows - page->first;
+		if (page->nr == 1 && t->rows[page->first].rule == UKP_UNWIND_RULE_NONE) {
+			t->nr_rows--;
+			*page = (struct ukp_unwind_page){ 0 };
+		}
+	}
+	return 0;
+}
+
+static int build(struct unwind_table *t, const struct unwind_cfi *list)
+{
+	size_t first, end;
+	int err;
+
+	choose_group(t, list, &first, &end);
+	if (first == end)
+		return -ENOENT;
+	count_bytes(t, list, first, end);
+	if (!t->stats.covered_bytes)
+		return -ENOENT;
+	err = pack(t, list, first, end);
+	t->stats.bytes = t->nr_pages * sizeof(*t->pages) + t->nr_rows * sizeof(*t->rows) +
+			 unwind_rules__nr(t->rules) * sizeof(struct ukp_unwind_rule);
+	return err;
+}
+
+static void count_cfi(struct unwind_stats *stats, const struct unwind_cfi *cfi)
+{
+	stats->nr_ranges += cfi->nr_ranges;
+	stats->nr_rejected += cfi->nr_rejected;
+	stats->nr_outside += cfi->nr_outside;
+}
+
+int unwind_table__new(struct unwind_table **out, struct image *img)
+{
+	struct unwind_cfi eh = { 0 }, debug = { 0 }, list = { 0 };
+	struct unwind_table *t;
+	size_t i;
+	int err;
+
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	err = unwind_rules__new(&t->rules);
+	if (!err)
+		err = unwind_cfi__read(&eh, img, true, t->rules);
+	if (!err)
+		err = unwind_cfi__read(&debug, img, false, t->rules);
+	if (!err)
+		err = merge(&list, &eh, &debug, t->rules);
+	for (i = 0; i < image__nr_texts(img); i++)
+		t->stats.text_bytes += image__text(img, i)->len;
+	count_cfi(&t->stats, &eh);
+	count_cfi(&t->stats, &debug);
+	unwind_cfi__release(&eh);
+	unwind_cfi__release(&debug);
+	if (!err)
+		err = build(t, &list);
+	unwind_cfi__release(&list);
+	if (err) {
+		unwind_table__free(t);
+		return err;
+	}
+	*out = t;
+	return 0;
+}
+
+void unwind_table__free(struct unwind_table *t)
+{
+	if (!t)
+		return;
+	unwind_rules__free(t->rules);
+	free(t->pages);
+	free(t->rows);
+	free(t);
+}
+
+const struct ukp_unwind_rule *unwind_table__lookup(const struct unwind_table *t, uint64_t addr, unsigned int *steps)
+{
+	const struct ukp_unwind_rule *rules = unwind_rules__all(t->rules);
+	uint32_t lo, hi, mid;
+	uint64_t page = (addr - t->base) >> UKP_UNWIND_PAGE_BITS;
+	unsigned int i;
+
+	if (steps)
+		*steps = 0;
+	if (addr < t->base || page >= t->nr_pages || !t->pages[page].nr)
+		return &rules[UKP_UNWIND_RULE_NONE];
+	/* The row is in [lo, hi). */
+	lo = t->pages[page].first;
+	hi = lo + t->pages[page].nr;
+	for (i = 0; i < UKP_UNWIND_STEPS && hi - lo > 1; i++) {
+		mid = lo + (hi - lo) / 2;
+		if (t->rows[mid].offset <= (addr & (PAGE - 1)))
+			lo = mid;
+		else
+			hi = mid;
+	}
+	if (steps)
+		*steps = i + 1;
+	return &rules[t->rows[lo].rule];
+}
+
+void unwind_table__arrays(const struct unwind_table *t, struct unwind_arrays *out)
+{
+	*out = (struct unwind_arrays){
+		.base = t->base,
+		.pages = t->pages,
+		.rows = t->rows,
+		.rules = unwind_rules__all(t->rules),
+		.nr_pages = t->nr_pages,
+		.nr_rows = t->nr_rows,
+		.nr_rules = unwind_rules__nr(t->rules),
+	};
+}
+
+void unwind_table__stats(const struct unwind_table *t, struct unwind_stats *out)
+{
+	*out = t->stats;
+}
