@@ -288,6 +288,7 @@ static int add_stack(struct serve_stats *s, const struct profile_stack *st)
 	struct vcpu_times *vcpu;
 	const struct sym_frame *frames;
 	uint32_t i;
+	size_t nr;
 
 	if (!vm)
 		return 0;
@@ -300,8 +301,10 @@ static int add_stack(struct serve_stats *s, const struct profile_stack *st)
 	if (!st->nr_frames)
 		vm->nr_unresolved_samples += st->count;
 	for (i = 0; i < st->nr_frames; i++) {
-		if (symbolizer__resolve(status.syms, st->frames[i], i > 0, &frames)) {
-			if (!i && count_function(s, vm, frames[0].name, st->count))
+		nr = symbolizer__resolve(status.syms, st->frames[i], i > 0, &frames);
+		if (nr) {
+			/* The function, not what was inlined into it. */
+			if (!i && count_function(s, vm, frames[nr - 1].name, st->count))
 				return -ENOMEM;
 			continue;
 		}

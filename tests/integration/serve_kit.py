@@ -395,7 +395,7 @@ class Profile:
             lines = [one(_fields(v), 1) for n, v in loc if n == 4]
             demand(all(1 <= f <= len(names) for f in lines), "a function that is not there")
             frames.append([names[f - 1] for f in lines])
-        self.samples = []
+        self.samples, self._leaves = [], {}
         for sample in messages(2):
             ids, values = _numbers(sample, 1), _numbers(sample, 2)
             demand(len(values) == len(self.types), "a sample has another number of values than there are types")
@@ -408,6 +408,9 @@ class Profile:
                 labels[key] = string(one(label, 2))
             stack = [name for i in ids for name in (frames[i - 1] or ["?"])]
             self.samples.append((stack, values, labels))
+            # The last line of a location is the function that others were inlined into.
+            leaf = frames[ids[0] - 1][-1] if ids and frames[ids[0] - 1] else "?"
+            self._leaves[leaf] = self._leaves.get(leaf, 0) + values[0]
         demand(len(self.samples) <= 16000, f"{len(self.samples)} samples: too many for Pyroscope")
 
     def total(self, value=0, **labels):
@@ -415,11 +418,8 @@ class Profile:
         return sum(v[value] for _, v, have in self.samples if want <= set(have.items()))
 
     def leaves(self):
-        found = {}
-        for stack, values, _ in self.samples:
-            leaf = stack[0] if stack else "?"
-            found[leaf] = found.get(leaf, 0) + values[0]
-        return found
+        """{innermost function that is not inlined: samples}"""
+        return self._leaves
 
 
 def run_ukprof(*args, seconds=20):

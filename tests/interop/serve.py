@@ -71,7 +71,7 @@ def pprof(tmp, *argv):
 
 def check_pprof(server, tmp):
     url = f"http://127.0.0.1:{server.port}" + profile_path(4, NAME)
-    done = pprof(tmp, "-top", url)
+    done = pprof(tmp, "-top", "-noinlines", url)
     rows = re.findall(r"^ *(\d+) +([\d.]+)% +[\d.]+% +\d+ +[\d.]+% +(\S+)$", done.stdout, re.M)
     demand(done.returncode == 0 and rows, f"go tool pprof: {done.returncode}: {done.stderr}")
     total = int(re.search(r"Total samples = (\d+)", done.stdout)[1])
