@@ -42,8 +42,14 @@ int serve_calls__new(struct serve_calls **out, int sock)
 
 void serve_calls__free(struct serve_calls *calls)
 {
+	size_t i;
+
 	if (!calls)
 		return;
+	/* Their clients have had the server's own answer. */
+	for (i = 0; i < SERVE_MAX_REQUESTS; i++)
+		if (calls->table[i].id)
+			http_pending__reply_text(calls->table[i].pending, 503, "ukprof is stopping");
 	pthread_mutex_destroy(&calls->lock);
 	free(calls);
 }
