@@ -19,7 +19,7 @@ WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 HARDEN  := -fstack-protector-strong -fPIE $(if $(filter 1,$(DEBUG) $(SAN)),,-D_FORTIFY_SOURCE=2)
 SANFLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 LDFLAGS ?= -pie -Wl,-z,relro,-z,now
-LDLIBS  := -lbpf -ldw -lelf -liberty -lmicrohttpd -lgnutls -lyaml -lcrypt -lz -pthread
+LDLIBS  := -lbpf -ldw -lelf -liberty -lmicrohttpd -lgnutls -lyaml -lcrypt -lcap -lseccomp -lz -pthread
 
 # --- folders: sources, and what each may include (docs: STYLE of the tree, "boundaries") ---
 # A folder sees the headers of its own include path and no others, so a wrong include does not compile.

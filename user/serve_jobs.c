@@ -16,23 +16,25 @@
 #include "exporter.h"
 #include "flame_json.h"
 #include "flame_tree.h"
-#include "http_server.h"
 #include "naming.h"
 #include "profile.h"
 #include "recording.h"
+#include "rights.h"
+#include "serve_link.h"
 #include "session.h"
 #include "sink.h"
 #include "stat_format.h"
 
 #define MAX_WAITING   64	   /* jobs in all queues together */
 #define EXITS_LINGER  10000000000ULL /* the live page asks again and again */
-#define PPROF_TYPE    "application/octet-stream"
-#define JSON_TYPE     "application/json"
 
 struct job {
 	struct job *next;
-	struct serve_job what;
-	struct http_pending *pending;
+	struct link_request *req;
+	enum serve_ask ask;
+	enum snap_measure measure; /* unless it is about the table of exits */
+	uint32_t seconds;	   /* from now on; 0: from the start until now, answered at once */
+	const char *label;	   /* of the only VM, or NULL for all; the request's */
 	/* collector thread */
 	struct profile_mark *mark;
 	uint64_t start_wall_ns;
@@ -42,6 +44,8 @@ struct job {
 	size_t vm_place;
 	bool has_vm;
 	/* result: one of them */
+	unsigned int status; /* not 0: it failed, and @text is why */
+	const char *text;
 	struct snapshot *snap;
 	struct exit_stats *exits;
 	uint64_t epoch;
@@ -59,7 +63,7 @@ struct serve_jobs {
 	bool stopping;
 	size_t nr; /* in all queues */
 	size_t nr_profiles;
-	struct queue fresh;   /* HTTP thread to collector */
+	struct queue fresh;   /* the link's thread to the collector */
 	struct queue frozen;  /* collector to the writer */
 	struct job *taking;   /* collector's own: being taken */
 	uint64_t exits_until_ns; /* collector's own */
@@ -94,43 +98,30 @@ static void free_job(struct job *job)
 {
 	snapshot__put(job->snap);
 	exit_stats__free(job->exits);
-	free(job->what.vm);
 	free(job);
 }
 
 static bool is_profile(const struct job *job)
 {
-	return job->what.format == SERVE_PPROF;
+	return job->ask == SERVE_ASK_PROFILE;
 }
 
-/* Answer and forget. Any thread; not under the lock, for the answer may be compressed. */
-static void finish(struct serve_jobs *j, struct job *job, const struct http_reply *reply)
+/* Not waiting any more. Before the answer is sent: who has it may ask for the next at once. */
+static void uncount(struct serve_jobs *j, const struct job *job)
 {
-	bool ok = !http_pending__reply(job->pending, reply) && reply->status == 200;
-
 	pthread_mutex_lock(&j->lock);
 	j->nr--;
 	j->nr_profiles -= is_profile(job);
 	j->counts.running = j->nr_profiles;
-	j->counts.served += ok && is_profile(job);
 	pthread_mutex_unlock(&j->lock);
-	free_job(job);
 }
 
-/* go tool pprof shows the text of an error only if it is told that it comes from a Go-like server. */
+/* Sends, so not on the collector's thread while it collects. Takes @job. */
 static void fail(struct serve_jobs *j, struct job *job, unsigned int status, const char *text)
 {
-	static const struct http_header headers[] = { { "X-Go-Pprof", "1" }, { "Retry-After", "1" } };
-	struct http_reply reply = {
-		.status = status,
-		.content_type = "text/plain; charset=utf-8",
-		.body = text,
-		.body_len = strlen(text),
-		.headers = headers,
-		.nr_headers = status == 503 ? 2 : 1,
-	};
-
-	finish(j, job, &reply);
+	uncount(j, job);
+	link_request__reply_text(job->req, status, text);
+	free_job(job);
 }
 
 /* --- the writer --- */
@@ -155,31 +146,29 @@ static int write_result(const struct job *job, struct sink *sink)
 {
 	struct stat_opts stat = { .top = 200 };
 
-	switch (job->what.format) {
-	case SERVE_PPROF:
+	switch (job->ask) {
+	case SERVE_ASK_PROFILE:
 		return exporter_pprof.write(job->snap, &(struct export_opts){ 0 }, sink);
-	case SERVE_FLAME:
+	case SERVE_ASK_FLAME:
 		return write_flame(job, sink);
-	case SERVE_EXITS:
+	case SERVE_ASK_EXITS:
 		return stat_format__by_name("json")->write(job->exits, &stat, sink);
+	default:
+		return -EINVAL;
 	}
-	return -EINVAL;
-}
-
-static void release_sink(void *sink)
-{
-	sink__close(sink);
 }
 
 static void write_job(struct serve_jobs *j, struct job *job)
 {
-	static const struct http_header name[] = { { "Content-Disposition", "attachment; filename=\"profile.pb.gz\"" } };
-	struct http_reply reply = { .status = 200, .content_type = is_profile(job) ? PPROF_TYPE : JSON_TYPE };
 	struct sink *sink = NULL;
 	int err;
 
-	if (http_pending__is_gone(job->pending)) {
+	if (link_request__is_gone(job->req)) {
 		fail(j, job, 503, "the client has gone\n");
+		return;
+	}
+	if (job->status) {
+		fail(j, job, job->status, job->text);
 		return;
 	}
 	err = sink__memory(&sink);
@@ -190,13 +179,13 @@ static void write_job(struct serve_jobs *j, struct job *job)
 		fail(j, job, 500, "out of memory\n");
 		return;
 	}
-	reply.body = sink__data(sink, &reply.body_len);
-	reply.release = release_sink;
-	reply.owner = sink;
-	reply.may_gzip = !is_profile(job); /* that one is compressed already */
-	reply.headers = name;
-	reply.nr_headers = is_profile(job);
-	finish(j, job, &reply);
+	uncount(j, job);
+	if (link_request__reply(job->req, sink) && is_profile(job)) {
+		pthread_mutex_lock(&j->lock);
+		j->counts.served++;
+		pthread_mutex_unlock(&j->lock);
+	}
+	free_job(job);
 }
 
 static void *writer(void *ctx)
@@ -204,6 +193,7 @@ static void *writer(void *ctx)
 	struct serve_jobs *j = ctx;
 	struct job *job;
 
+	rights__drop_thread();
 	pthread_mutex_lock(&j->lock);
 	for (;;) {
 		job = j->frozen.first;
@@ -251,81 +241,55 @@ int serve_jobs__new(struct serve_jobs **out, int wake_fd)
 	return 0;
 }
 
-/* --- the HTTP thread --- */
+/* --- the link's thread --- */
 
-static void refuse(struct http_request *req, const char *text)
+static void wake(const struct serve_jobs *j)
 {
-	static const struct http_header headers[] = { { "X-Go-Pprof", "1" }, { "Retry-After", "10" } };
-	struct http_reply reply = {
-		.status = 503,
-		.content_type = "text/plain; charset=utf-8",
-		.body = text,
-		.body_len = strlen(text),
-		.headers = headers,
-		.nr_headers = 2,
-	};
-
-	http_request__reply(req, &reply);
-}
-
-static void wake(void *ctx)
-{
-	const struct serve_jobs *j = ctx;
 	uint64_t one = 1;
 
 	if (write(j->wake_fd, &one, sizeof(one)) < 0)
 		return; /* full: it is awake */
 }
 
-void serve_jobs__add(struct serve_jobs *j, struct http_request *req, const struct serve_job *what)
+void serve_jobs__add(struct serve_jobs *j, struct link_request *req)
 {
-	bool profile = what->format == SERVE_PPROF, full;
-	struct job *job;
+	const struct serve_request *ask = link_request__ask(req);
+	bool profile = ask->ask == SERVE_ASK_PROFILE, full;
+	struct job *job = calloc(1, sizeof(*job));
 
+	if (!job) {
+		link_request__reply_text(req, 503, "out of memory\n");
+		return;
+	}
+	job->req = req;
+	job->ask = ask->ask;
+	job->measure = ask->measure;
+	job->seconds = ask->seconds;
+	job->label = link_request__text(req);
 	pthread_mutex_lock(&j->lock);
 	full = j->stopping || j->nr == MAX_WAITING || (profile && j->nr_profiles == SERVE_MAX_PROFILES);
-	if (full && profile)
-		j->counts.refused++;
-	if (!full) {
+	if (full) {
+		j->counts.refused += profile;
+	} else {
 		j->nr++;
 		j->nr_profiles += profile;
 		j->counts.running = j->nr_profiles;
+		put(&j->fresh, job);
 	}
 	pthread_mutex_unlock(&j->lock);
 	if (full) {
-		refuse(req, "too many profiles are being taken: try again later\n");
+		link_request__reply_text(req, 503, "too many profiles are being taken: try again later\n");
+		free(job);
 		return;
 	}
-	job = calloc(1, sizeof(*job));
-	if (job) {
-		job->what = *what;
-		job->what.vm = what->vm ? strdup(what->vm) : NULL;
-		if (!what->vm || job->what.vm)
-			job->pending = http_request__defer(req, wake, j);
-	}
-	pthread_mutex_lock(&j->lock);
-	if (job && job->pending) {
-		put(&j->fresh, job);
-		job = NULL;
-	} else {
-		j->nr--;
-		j->nr_profiles -= profile;
-		full = true;
-	}
-	pthread_mutex_unlock(&j->lock);
-	if (full && !job)
-		refuse(req, "out of memory\n");
-	else if (full)
-		free_job(job);
-	else
-		wake(j);
+	wake(j);
 }
 
 /* --- the collector --- */
 
 static bool is_exits(const struct job *job)
 {
-	return job->what.format != SERVE_EXITS && job->what.measure != SNAP_MEASURE_SAMPLES;
+	return job->ask != SERVE_ASK_EXITS && job->measure != SNAP_MEASURE_SAMPLES;
 }
 
 static struct profile *profile_of(const struct job *job, struct recording *rec)
@@ -341,11 +305,19 @@ static void hand_over(struct serve_jobs *j, struct job *job)
 	pthread_mutex_unlock(&j->lock);
 }
 
+/* The writer says so: a front that does not read may not keep the collector waiting. */
+static void fail_later(struct serve_jobs *j, struct job *job, unsigned int status, const char *text)
+{
+	job->status = status;
+	job->text = text;
+	hand_over(j, job);
+}
+
 static void freeze(struct serve_jobs *j, struct job *job, struct session *session, struct recording *rec,
 		   struct naming *naming)
 {
 	struct naming_what what = {
-		.measure = job->what.measure,
+		.measure = job->measure,
 		.live = true,
 		.vm = job->has_vm ? &job->vm : NULL,
 		.since = job->mark,
@@ -354,7 +326,7 @@ static void freeze(struct serve_jobs *j, struct job *job, struct session *sessio
 	};
 	int err;
 
-	if (job->what.format == SERVE_EXITS)
+	if (job->ask == SERVE_ASK_EXITS)
 		err = exits__stats(session__exits(session), rec, naming, session__levels(session), what.vm, &job->exits);
 	else
 		err = naming__snapshot(naming, rec, &what, &job->snap);
@@ -362,7 +334,7 @@ static void freeze(struct serve_jobs *j, struct job *job, struct session *sessio
 	job->mark = NULL;
 	job->epoch = recording__epoch(rec, job->has_vm ? (int64_t)job->vm_place : -1);
 	if (err)
-		fail(j, job, 500, "out of memory\n");
+		fail_later(j, job, 500, "out of memory\n");
 	else
 		hand_over(j, job);
 }
@@ -378,27 +350,27 @@ void serve_jobs__run(struct serve_jobs *j, struct session *session, struct recor
 	pthread_mutex_unlock(&j->lock);
 	for (; job; job = next) {
 		next = job->next;
-		job->has_vm = job->what.vm;
+		job->has_vm = job->label;
 		job->start_ns = now;
-		job->end_ns = now + job->what.seconds * 1000000000ULL;
+		job->end_ns = now + job->seconds * 1000000000ULL;
 		job->start_wall_ns = now_ns(CLOCK_REALTIME);
 		if (is_exits(job) && job->end_ns + EXITS_LINGER > j->exits_until_ns)
 			j->exits_until_ns = job->end_ns + EXITS_LINGER;
-		if (job->has_vm && !find_vm(ctx, job->what.vm, &job->vm, &job->vm_place)) {
-			fail(j, job, 404, "no VM is called so: see /api/v1/vms\n");
-		} else if (!session__exits(session) && (is_exits(job) || job->what.format == SERVE_EXITS)) {
-			fail(j, job, 404, "VM exits are not looked at: start ukprof serve with --level exits\n");
-		} else if (!job->what.seconds) {
+		if (job->has_vm && !find_vm(ctx, job->label, &job->vm, &job->vm_place)) {
+			fail_later(j, job, 404, "no VM is called so: see /api/v1/vms\n");
+		} else if (!session__exits(session) && (is_exits(job) || job->ask == SERVE_ASK_EXITS)) {
+			fail_later(j, job, 404, "VM exits are not looked at: start ukprof serve with --level exits\n");
+		} else if (!job->seconds) {
 			freeze(j, job, session, rec, naming);
 		} else if (profile__mark(profile_of(job, rec), &job->mark)) {
-			fail(j, job, 500, "out of memory\n");
+			fail_later(j, job, 500, "out of memory\n");
 		} else {
 			job->next = j->taking;
 			j->taking = job;
 		}
 	}
 	for (at = &j->taking; (job = *at);) {
-		if (!http_pending__is_gone(job->pending) && job->end_ns > now) {
+		if (!link_request__is_gone(job->req) && job->end_ns > now) {
 			at = &job->next;
 			continue;
 		}

@@ -5,7 +5,7 @@
 /*
  * serve_jobs - requests that take time: profiles of the next N seconds, and what needs the profile as it is now.
  *
- * A request is put in on the HTTP thread, taken up by the collector thread, which marks the profile and freezes the
+ * A request is put in on the thread of the link, taken up by the collector thread, which marks the profile and freezes the
  * difference when its time is over, and written and answered by a third thread, for that may take longer than
  * the ring buffer lasts. Any number of clients costs one sampler.
  */
@@ -14,29 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "snapshot.h"
-
-struct http_request;
+struct link_request;
 struct naming;
 struct recording;
 struct serve_jobs;
 struct session;
 
-#define SERVE_MAX_SECONDS  300
 #define SERVE_MAX_PROFILES 16 /* that are being taken at once */
-
-enum serve_format {
-	SERVE_PPROF, /* gzipped profile.proto */
-	SERVE_FLAME, /* tree of frames, for the live page */
-	SERVE_EXITS, /* table of exits, for the live page */
-};
-
-struct serve_job {
-	enum serve_format format;
-	enum snap_measure measure; /* of the first two */
-	uint32_t seconds;	   /* from now on; 0: from the start until now, answered at once */
-	char *vm;		   /* label of the only VM, or NULL for all */
-};
 
 /** serve_jobs__new() - @wake_fd: the collector's eventfd; borrowed. Starts a thread. Return: 0 or a negative errno. */
 int serve_jobs__new(struct serve_jobs **out, int wake_fd);
@@ -49,10 +33,11 @@ void serve_jobs__stop(struct serve_jobs *j, struct recording *rec);
 void serve_jobs__free(struct serve_jobs *j); /* accepts NULL; after serve_jobs__stop() */
 
 /**
- * serve_jobs__add() - take a request over; it is answered later, or 503 at once. Threads: the HTTP thread.
- * @job: copied, with its string.
+ * serve_jobs__add() - take a request over: SERVE_ASK_FLAME, _EXITS or _PROFILE; it is answered later, or 503 at once.
+ * Threads: the link's.
+ * @req: taken.
  */
-void serve_jobs__add(struct serve_jobs *j, struct http_request *req, const struct serve_job *job);
+void serve_jobs__add(struct serve_jobs *j, struct link_request *req);
 
 /**
  * serve_jobs__run() - start what is new, finish what is due. Threads: the collector's; several times a second.

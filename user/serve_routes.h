@@ -3,38 +3,39 @@
 #define USER_SERVE_ROUTES_H
 
 /*
- * serve_routes - what 'ukprof serve' answers: each path, from the statistics that were published last.
+ * serve_routes - the paths of 'ukprof serve': from an HTTP request to a question for the collector, and from its
+ * reply to the client's answer.
  *
- * Threads: handlers run on the HTTP thread and only read what is frozen; the collector publishes.
+ * Threads: handlers run on the HTTP thread of the front; answers come from the thread of serve_calls.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "http_server.h"
 
-struct host_stats;
-struct serve_jobs;
+struct serve_calls;
 struct serve_routes;
 
-struct serve_routes_opts {
-	const char *telemetry_path;  /* "/metrics"; borrowed */
-	bool without_exporter;	     /* leave out what is about this process */
-};
+/** serve_routes__can_have() - is this path free for the metrics? */
+bool serve_routes__can_have(const char *telemetry_path);
 
-/** serve_routes__new() - @jobs: borrowed. Return: 0, -EINVAL if the path for metrics is another page's, or -ENOMEM. */
-int serve_routes__new(struct serve_routes **out, struct serve_jobs *jobs, const struct serve_routes_opts *opts);
+/** serve_routes__new() - @calls, @telemetry_path: borrowed. Return: 0 or -ENOMEM. */
+int serve_routes__new(struct serve_routes **out, struct serve_calls *calls, const char *telemetry_path);
 void serve_routes__free(struct serve_routes *r); /* accepts NULL; after the HTTP server */
+
+/** serve_routes__set_server() - whose counters go with each request for metrics; borrowed. Before it is started. */
+void serve_routes__set_server(struct serve_routes *r, const struct http_server *http);
 
 /** serve_routes__table() - for http_server__new(), with the routes as context. */
 const struct http_route *serve_routes__table(const struct serve_routes *r, size_t *nr);
 
-/** serve_routes__publish() - from now on this is what is shown. @hs: taken. Threads: any. */
-void serve_routes__publish(struct serve_routes *r, struct host_stats *hs);
-
-/** serve_routes__find_vm() - index of the VM with a label in what was published last; -ENOENT, -ENOMEM. */
-ssize_t serve_routes__find_vm(struct serve_routes *r, const char *label, uint32_t *id);
+/**
+ * serve_routes__answer() - pass a reply on, with the headers of its kind.
+ * @ask: enum serve_ask. @format: of SERVE_ASK_METRICS. @pending: taken.
+ * @reply: status and body are set; other members are filled in.
+ */
+void serve_routes__answer(uint32_t ask, uint32_t format, struct http_pending *pending, struct http_reply *reply);
 
 #endif /* USER_SERVE_ROUTES_H */
