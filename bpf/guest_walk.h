@@ -264,6 +264,22 @@ static inline __attribute__((always_inline)) int ukp_step_fp(struct ukp_walk *w)
 	return UKP_WALK_ON;
 }
 
+/*
+ * The leaf's rule counts from RSP, and RSP is not known. If RBP is a frame pointer it leads to a function of
+ * the table, maybe the caller's caller (UKP_BY_NO_RSP); where it is used for something else, better none.
+ */
+static inline __attribute__((always_inline)) int ukp_step_no_rsp(struct ukp_walk *w)
+{
+	w->methods |= UKP_BY_NO_RSP;
+	if (ukp_step_fp(w) != UKP_WALK_ON)
+		return UKP_STOP_NORSP;
+	ukp_unwind_lookup(w, w->pc - 1);
+	if (w->rule.cfa != UKP_CFA_NONE)
+		return UKP_WALK_ON;
+	w->methods &= ~UKP_BY_FP;
+	return UKP_STOP_NORSP;
+}
+
 /* A word of the stack where a rule says that one is. */
 static inline __attribute__((always_inline)) int ukp_rule_word(struct ukp_walk *w, __u64 *word, __u64 gva)
 {
@@ -275,8 +291,7 @@ static inline __attribute__((always_inline)) int ukp_rule_word(struct ukp_walk *
 /*
  * From w's frame to its caller's: UKP_WALK_ON and pc, sp and fp are the caller's, or the stop reason.
  *
- * Where RSP is not known, rules that need it are left to the frame pointer, which may lose the leaf's
- * caller: UKP_BY_NO_RSP says so. Whatever recovers RSP of the leaf sets rsp and has_rsp before the walk.
+ * Whatever recovers the leaf's RSP where KVM has not read it sets rsp and has_rsp before the walk.
  */
 static inline __attribute__((always_inline)) int ukp_walk_step(struct ukp_walk *w)
 {
@@ -291,10 +306,8 @@ static inline __attribute__((always_inline)) int ukp_walk_step(struct ukp_walk *
 	if (rule.cfa == UKP_CFA_END)
 		return UKP_STOP_ROOT;
 	if (rule.cfa == UKP_CFA_RSP || rule.cfa == UKP_CFA_AT_RSP) {
-		if (!w->has_sp) {
-			w->methods |= UKP_BY_NO_RSP;
-			return ukp_step_fp(w);
-		}
+		if (!w->has_sp)
+			return ukp_step_no_rsp(w);
 		base = w->sp;
 	} else if (w->has_fp && (rule.cfa == UKP_CFA_RBP || rule.cfa == UKP_CFA_AT_RBP)) {
 		base = w->fp;

@@ -43,7 +43,8 @@ enum ukp_place {
 	X(STALESLOTS, 10, "staleslots", "The VM's memory layout was changing")                        \
 	X(MOVED, 11, "moved", "The thread was running another vCPU")                                  \
 	X(NOROW, 12, "norow", "No unwind table covers the code, and RBP is no frame pointer there")   \
-	X(BADROW, 13, "badrow", "The unwind table's rule can't be followed, or leads nowhere")
+	X(BADROW, 13, "badrow", "The unwind table's rule can't be followed, or leads nowhere")         \
+	X(NORSP, 14, "norsp", "The unwind table counts from RSP, which KVM had not read for this exit")
 
 enum ukp_stop {
 #define X(name, value, label, help) UKP_STOP_##name = (value),

@@ -23,7 +23,8 @@
 #include "vm_registry.h"
 
 #define TICK_NS	      250000000ULL /* look for new and gone vCPUs, flush, report */
-#define FIRST_TICK_NS 25000000ULL /* the sooner the image is proven, the fewer samples rest on a guess */
+#define EARLY_TICK_NS 25000000ULL /* the sooner the image is proven, the fewer samples go without its table */
+#define NR_EARLY      8
 #define RESCAN_NS     5000000000ULL /* look for all, event or not */
 #define SETTLE_NS     3000000000ULL /* after an event: vCPUs come a little later than their VM */
 #define TEXT_AT_START 32		   /* text probes asked of a new VM */
@@ -382,12 +383,15 @@ const char *session__describe(struct session *s)
 	return s->text;
 }
 
+static int set_tick(struct session *s, long ns)
+{
+	struct itimerspec tick = { .it_value.tv_nsec = ns, .it_interval.tv_nsec = ns };
+
+	return timerfd_settime(s->timer_fd, 0, &tick, NULL);
+}
+
 static int open_fds(struct session *s)
 {
-	struct itimerspec tick = {
-		.it_value.tv_nsec = FIRST_TICK_NS,
-		.it_interval.tv_nsec = TICK_NS,
-	};
 	struct epoll_event ev = { .events = EPOLLIN };
 	sigset_t mask;
 	int fds[5], nr = 0, i;
@@ -405,7 +409,7 @@ static int open_fds(struct session *s)
 	s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (s->signal_fd < 0 || s->timer_fd < 0 || s->epoll_fd < 0 ||
-	    timerfd_settime(s->timer_fd, 0, &tick, NULL))
+	    set_tick(s, EARLY_TICK_NS))
 		return -errno;
 	fds[nr++] = s->signal_fd;
 	fds[nr++] = s->timer_fd;
@@ -649,7 +653,7 @@ static enum recording_end run_loop(struct session *s, const struct session_ops *
 	uint64_t end_ns = s->opts.duration_ns ? s->start_ns + s->opts.duration_ns : UINT64_MAX;
 	struct epoll_event ev[5];
 	uint64_t now = s->start_ns;
-	int timeout_ms;
+	int timeout_ms, nr_early = 0;
 
 	while (!s->err) {
 		timeout_ms = end_ns == UINT64_MAX ? -1 : (int)((end_ns - now + 999999) / 1000000 & 0x7fffffff);
@@ -666,6 +670,8 @@ static enum recording_end run_loop(struct session *s, const struct session_ops *
 			ops->wake(ctx);
 		if (!read_fd(s->timer_fd, sizeof(uint64_t)))
 			continue;
+		if (nr_early < NR_EARLY && ++nr_early == NR_EARLY)
+			set_tick(s, TICK_NS);
 		if (!refresh(s, now))
 			return RECORDING_VM_ENDED;
 		level_account__tick(s->levels, now);

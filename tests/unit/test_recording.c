@@ -57,21 +57,21 @@ static void samples_add_up(void **state)
 	int i;
 
 	(void)state;
-	for (i = 0; i < 10 * UKP_STOP_MAX; i++) {
-		len = make_sample(&rec, i % 2 ? 9 : 0, i % 4, i % 3, i % UKP_STOP_MAX, i % 128, 0x1000);
+	for (i = 0; i < 20 * UKP_STOP_MAX; i++) {
+		len = make_sample(&rec, i % 2 ? 9 : 0, i % 4, i % 3, i / 2 % UKP_STOP_MAX, i % 128, 0x1000);
 		rec.sample.methods = i % 4 == 1 ? UKP_BY_TABLE : i % RECORDING_METHODS;
 		assert_int_equal(recording__record(r, &rec, len), 0);
 	}
-	assert_account(r, 10 * UKP_STOP_MAX, 0);
+	assert_account(r, 20 * UKP_STOP_MAX, 0);
 	vm = recording__vm_data(r, 1);
 	assert_int_equal(vm->id, 9);
-	assert_int_equal(vm->nr_samples, 5 * UKP_STOP_MAX);
-	assert_int_equal(vm->nr_methods[UKP_BY_TABLE], 10 * UKP_STOP_MAX / 4);
+	assert_int_equal(vm->nr_samples, 10 * UKP_STOP_MAX);
+	assert_int_equal(vm->nr_methods[UKP_BY_TABLE], 5 * UKP_STOP_MAX);
 	assert_int_equal(vm->nr_methods[1], 0);
 	assert_int_equal(vm->nr_vcpus, 4);
 	assert_int_equal(recording__vm_data(r, 0)->nr_vcpus, 3);
 	assert_int_equal(vm->nr_stop[UKP_STOP_MOVED], 10);
-	assert_int_equal(vm->nr_stop[UKP_STOP_ROOT], 0);
+	assert_int_equal(vm->nr_stop[UKP_STOP_ROOT], 10);
 	recording__free(r);
 	recording__free(NULL);
 }

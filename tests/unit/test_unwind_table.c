@@ -834,8 +834,10 @@ static void a_rejected_range_hides_no_other(void **state)
 {
 	struct strbuf sb = { 0 }, bad = { 0 }, none = { 0 };
 	struct unwind_stats stats = { 0 };
+	struct unwind_table *t;
 
 	(void)state;
+	put_bytes(&bad, "\x0e\x30", 2, 1);
 	put_bytes(&bad, "\x0a", 1, 1000);
 	begin_cfi(&sb);
 	add_range(&sb, 0, TEXT_ADDR, TEXT_LEN, &bad);
@@ -844,6 +846,9 @@ static void a_rejected_range_hides_no_other(void **state)
 	assert_int_equal(try_file(&stats), 0);
 	assert_int_equal(stats.nr_rejected, 1);
 	assert_int_equal(stats.covered_bytes, 32);
+	t = open_table(elf_path);
+	assert_int_equal(unwind_table__lookup(t, TEXT_ADDR + 0x100, NULL)->cfa_offset, 8);
+	unwind_table__free(t);
 	strbuf__free(&sb);
 	strbuf__free(&bad);
 }
