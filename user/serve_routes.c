@@ -208,12 +208,13 @@ static const char *type_of(uint32_t ask, uint32_t format)
 }
 
 /* go tool pprof shows an error's text only if it comes from a server like Go's own. */
-static void answer_error(struct http_pending *pending, struct http_reply *reply)
+static void answer_error(uint32_t ask, struct http_pending *pending, struct http_reply *reply)
 {
-	static const struct http_header headers[] = { { "X-Go-Pprof", "1" }, { "Retry-After", "10" } };
+	static const struct http_header headers[] = { { "Retry-After", "10" }, { "X-Go-Pprof", "1" } };
+	bool busy = reply->status == 503, pprof = ask == SERVE_ASK_PROFILE;
 
-	reply->headers = headers;
-	reply->nr_headers = reply->status == 503 ? 2 : 1;
+	reply->headers = headers + !busy;
+	reply->nr_headers = busy + pprof;
 	http_pending__reply(pending, reply);
 }
 
@@ -224,7 +225,7 @@ void serve_routes__answer(uint32_t ask, uint32_t format, struct http_pending *pe
 
 	reply->content_type = reply->status == 200 ? type_of(ask, format) : TEXT_TYPE;
 	if (reply->status != 200) {
-		answer_error(pending, reply);
+		answer_error(ask, pending, reply);
 		return;
 	}
 	reply->may_gzip = ask != SERVE_ASK_PROFILE; /* that one is compressed already */
