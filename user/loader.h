@@ -18,6 +18,7 @@
 #include "ukprof_abi.h"
 
 struct loader;
+struct opener;
 
 /* Names of programs as loader__for_each_cost() gives them; all others run for exits. */
 #define LOADER_SAMPLE_PROGRAM "ukp_on_sample"
@@ -26,6 +27,7 @@ struct loader;
 struct loader_opts {
 	uint64_t ring_bytes; /* power of two, at least a page */
 	bool exits;	     /* load what accounts for VM exits, too */
+	struct opener *opener; /* who may count what programs cost, if this process may not; borrowed. NULL: nobody */
 };
 
 /**
