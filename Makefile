@@ -11,6 +11,7 @@ CC      ?= gcc
 CLANG   ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 PREFIX  ?= /usr/local
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 VERSION := 0.1.0
 
 comma   := ,
@@ -195,6 +196,10 @@ check: check-headers $(UNIT_TESTS)
 install: $(O)/ukprof
 	install -D -m 755 $(O)/ukprof $(DESTDIR)$(PREFIX)/bin/ukprof
 	install -D -m 644 docs/ukprof.1 $(DESTDIR)$(PREFIX)/share/man/man1/ukprof.1
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|@PREFIX@|$(PREFIX)|' dist/systemd/ukprof.service > $(DESTDIR)$(UNITDIR)/ukprof.service
+	install -m 644 dist/systemd/ukprof.socket $(DESTDIR)$(UNITDIR)/ukprof.socket
+	chmod 644 $(DESTDIR)$(UNITDIR)/ukprof.service
 
 # --- test guests ---
 # The oracle guests and the small VMM that runs them: see tests/guest/README.md.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "opener.h"
 #include "rights.h"
 #include "serve_collector.h"
 #include "serve_front.h"
@@ -167,8 +168,9 @@ static const struct argp argp = {
 
 static int run_serve(struct serve_opts *o)
 {
+	struct opener *opener = NULL;
+	int sock, ret, err;
 	pid_t front;
-	int sock, err;
 
 	if (!serve_routes__can_have(o->front.telemetry_path))
 		cli__usage_error("choose another path, such as /metrics", "--web.telemetry-path: '%s' can't be used",
@@ -184,7 +186,13 @@ static int run_serve(struct serve_opts *o)
 		log_err("serve: the HTTP process can't be started: %s", strerror(-err));
 		return CLI_FAILED;
 	}
-	return serve_collector__run(&o->collector, front, sock);
+	err = opener__start(&opener);
+	if (err)
+		log_warn("serve: rights can't be kept apart: %s", strerror(-err));
+	o->collector.session.sampler.opener = opener;
+	ret = serve_collector__run(&o->collector, front, sock);
+	opener__stop(opener);
+	return ret;
 }
 
 static int run(int argc, char **argv)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define VM_LINK	  "anon_inode:kvm-vm"
@@ -66,10 +67,95 @@ static bool parse_link(const char *link, struct kvm_fd *out)
 	return false;
 }
 
+/* @link: what a descriptor of the process points to. Return: 0 or -ENOMEM. */
+static int add_fd(struct kvm_proc *out, const char *link, int nr)
+{
+	struct kvm_fd fd, *fds;
+
+	if (!parse_link(link, &fd))
+		return 0;
+	fd.fd = nr;
+	fds = reallocarray(out->fds, out->nr_fds + 1, sizeof(*fds));
+	if (!fds)
+		return -ENOMEM;
+	out->fds = fds;
+	out->fds[out->nr_fds++] = fd;
+	return 0;
+}
+
+/* Has it mapped a vCPU? Every VMM does, to run it. Return: 1, 0 or a negative errno. */
+static int has_vcpu(pid_t pid)
+{
+	char path[64], line[512];
+	int found = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	while (!found && fgets(line, sizeof(line), f))
+		found = strstr(line, VCPU_LINK) != NULL;
+	fclose(f);
+	return found;
+}
+
+static int nr_fd_slots(pid_t pid)
+{
+	char path[64], line[256];
+	int nr = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	while (!nr && fgets(line, sizeof(line), f))
+		sscanf(line, "FDSize: %d", &nr);
+	fclose(f);
+	return nr;
+}
+
+/*
+ * The folder of descriptors opens for their owner only, or with CAP_DAC_READ_SEARCH. CAP_SYS_PTRACE is enough to be
+ * handed a copy of each, and to see what it is. Only of processes that run a VM, for a copy is not quite nothing.
+ */
+static int scan_copies(pid_t pid, struct kvm_proc *out)
+{
+	int pidfd, nr, i, fd, err = has_vcpu(pid);
+	char path[64], link[64];
+	ssize_t len;
+
+	if (err <= 0)
+		return err == -ENOENT ? -ESRCH : err;
+	pidfd = syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		return -errno;
+	err = 0;
+	nr = nr_fd_slots(pid);
+	for (i = 0; i < nr && !err; i++) {
+		fd = syscall(SYS_pidfd_getfd, pidfd, i, 0);
+		if (fd < 0) {
+			err = errno == EBADF ? 0 : -errno;
+			continue;
+		}
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		len = readlink(path, link, sizeof(link) - 1);
+		close(fd);
+		if (len < 0)
+			continue;
+		link[len] = '\0';
+		err = add_fd(out, link, i);
+	}
+	close(pidfd);
+	if (err)
+		kvm_scan__release(out);
+	return err;
+}
+
 int kvm_scan__pid(pid_t pid, struct kvm_proc *out)
 {
 	char path[64], link[64];
-	struct kvm_fd fd, *fds;
 	struct dirent *de;
 	ssize_t len;
 	int err = 0;
@@ -83,25 +169,18 @@ int kvm_scan__pid(pid_t pid, struct kvm_proc *out)
 		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : -ESRCH;
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	dir = opendir(path);
+	if (!dir && errno == EACCES)
+		return scan_copies(pid, out);
 	if (!dir)
 		return errno == ENOENT ? -ESRCH : -errno;
-	while ((de = readdir(dir))) {
+	while (!err && (de = readdir(dir))) {
 		if (!isdigit((unsigned char)de->d_name[0]))
 			continue;
 		len = readlinkat(dirfd(dir), de->d_name, link, sizeof(link) - 1);
 		if (len < 0)
 			continue; /* closed meanwhile */
 		link[len] = '\0';
-		if (!parse_link(link, &fd))
-			continue;
-		fd.fd = atoi(de->d_name);
-		fds = reallocarray(out->fds, out->nr_fds + 1, sizeof(*fds));
-		if (!fds) {
-			err = -ENOMEM;
-			break;
-		}
-		out->fds = fds;
-		out->fds[out->nr_fds++] = fd;
+		err = add_fd(out, link, atoi(de->d_name));
 	}
 	closedir(dir);
 	if (err)

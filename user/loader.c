@@ -12,8 +12,11 @@
 #include <bpf/libbpf.h>
 
 #include "kallsyms.h"
+#include "kernel_types.h"
 #include "log.h"
+#include "opener.h"
 #include "range_alloc.h"
+#include "rights.h"
 #include "ukprof.skel.h"
 #include "unwind_table.h"
 
@@ -33,6 +36,8 @@ struct loader {
 	void *handle_ctx;
 	struct bpf_link *exit_links[16];
 	size_t nr_exit_links;
+	struct opener *opener;
+	int types_fd; /* while it is loaded */
 	int cost_fd; /* open: the kernel counts what programs cost */
 	/* unwind tables: the maps, mapped, and which parts of them are in use; NULL: no room was made */
 	struct ukp_unwind_page *pages;
@@ -91,10 +96,10 @@ static int explain_load_error(int err)
 		log_hint("see ulimit -v, the memory limit of the cgroup, and --buffer");
 		return err;
 	}
-	/* To root EACCES is the verifier speaking. */
-	if (err == -EPERM || (err == -EACCES && geteuid())) {
-		log_err("loader: loading the BPF programs was refused: %s", strerror(-err));
-		log_hint("run as root: sudo ukprof …");
+	if (err == -EPERM) {
+		log_err("loader: loading the BPF programs was refused, although the rights are there: %s", strerror(-err));
+		log_hint("see /sys/kernel/security/lockdown, the logs of SELinux or AppArmor, and whether this is a "
+			 "container with user IDs of its own");
 		return -EPERM;
 	}
 	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
@@ -211,6 +216,22 @@ static void size_maps(struct ukprof_bpf *skel, uint32_t max_vms)
 	bpf_map__set_max_entries(skel->maps.exit_rows, 8 * max_vms);
 }
 
+/* Without CAP_SYS_ADMIN libbpf cannot ask for the types of modules, and gives up: it gets them as a file. */
+static struct ukprof_bpf *open_skel(struct loader *l)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts);
+	char path[32];
+
+	if (rights__can_open_all())
+		return ukprof_bpf__open();
+	l->types_fd = kernel_types__open();
+	if (l->types_fd < 0)
+		return ukprof_bpf__open();
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", l->types_fd);
+	opts.btf_custom_path = path; /* copied */
+	return ukprof_bpf__open_opts(&opts);
+}
+
 int loader__new(struct loader **out, const struct loader_opts *opts)
 {
 	struct loader *l;
@@ -223,8 +244,10 @@ int loader__new(struct loader **out, const struct loader_opts *opts)
 		return explain_load_error(-ENOMEM);
 	l->find_links_by_pid = -1;
 	l->cost_fd = -1;
+	l->types_fd = -1;
+	l->opener = opts->opener;
 	l->nr_cpus = libbpf_num_possible_cpus();
-	l->skel = ukprof_bpf__open();
+	l->skel = open_skel(l);
 	if (!l->skel) {
 		err = explain_load_error(-errno);
 		goto err_free;
@@ -242,6 +265,9 @@ int loader__new(struct loader **out, const struct loader_opts *opts)
 	if (opts->max_vms)
 		size_maps(l->skel, opts->max_vms);
 	err = ukprof_bpf__load(l->skel);
+	if (l->types_fd >= 0)
+		close(l->types_fd);
+	l->types_fd = -1;
 	if (err) {
 		err = explain_load_error(err);
 		goto err_free;
@@ -265,6 +291,8 @@ void loader__free(struct loader *l)
 {
 	if (!l)
 		return;
+	if (l->types_fd >= 0)
+		close(l->types_fd);
 	if (l->counters)
 		munmap(l->counters, l->nr_cpus * sizeof(*l->counters));
 	if (l->text_wanted)
@@ -569,7 +597,7 @@ void loader__set_exit_stacks(struct loader *l, const struct ukp_settings *set)
 void loader__count_cost(struct loader *l, bool on)
 {
 	if (on && l->cost_fd < 0)
-		l->cost_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+		l->cost_fd = opener__bpf_stats(l->opener);
 	if (!on && l->cost_fd >= 0) {
 		close(l->cost_fd);
 		l->cost_fd = -1;

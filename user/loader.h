@@ -18,6 +18,7 @@
 #include "ukprof_abi.h"
 
 struct loader;
+struct opener;
 struct unwind_arrays;
 
 /* Names of programs as loader__for_each_cost() gives them; all others run for exits. */
@@ -29,6 +30,7 @@ struct loader_opts {
 	bool exits;	     /* load what accounts for VM exits, too */
 	uint32_t max_vms;    /* at once; tables of the kernel are sized by it. 0: 1024 */
 	bool unwind;	     /* make room for unwind tables */
+	struct opener *opener; /* who may count what programs cost, if this process may not; borrowed. NULL: nobody */
 };
 
 /**

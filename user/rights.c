@@ -31,9 +31,11 @@ static bool has(cap_value_t cap, cap_flag_t set)
 
 const char *rights__missing(bool of_others)
 {
-	if (!has(CAP_BPF, CAP_EFFECTIVE))
+	bool is_admin = has(CAP_SYS_ADMIN, CAP_EFFECTIVE); /* which includes the first two: capabilities(7) */
+
+	if (!is_admin && !has(CAP_BPF, CAP_EFFECTIVE))
 		return "CAP_BPF";
-	if (!has(CAP_PERFMON, CAP_EFFECTIVE))
+	if (!is_admin && !has(CAP_PERFMON, CAP_EFFECTIVE))
 		return "CAP_PERFMON";
 	return of_others && !has(CAP_SYS_PTRACE, CAP_EFFECTIVE) ? "CAP_SYS_PTRACE" : NULL;
 }
@@ -94,6 +96,21 @@ int rights__keep_collector(void)
 
 	if (!err)
 		err = set_caps(collector_caps, NR(collector_caps));
+	return err ? err : no_new_privs();
+}
+
+bool rights__can_open_all(void)
+{
+	return has(CAP_SYS_ADMIN, CAP_EFFECTIVE);
+}
+
+int rights__keep_opener(void)
+{
+	static const cap_value_t admin[] = { CAP_SYS_ADMIN };
+	int err = bound(admin, NR(admin));
+
+	if (!err)
+		err = set_caps(admin, NR(admin));
 	return err ? err : no_new_privs();
 }
 

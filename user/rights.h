@@ -31,6 +31,12 @@ void rights__hint(void);
  */
 int rights__keep_collector(void);
 
+/** rights__can_open_all() - has this process CAP_SYS_ADMIN, for opener? */
+bool rights__can_open_all(void);
+
+/** rights__keep_opener() - give up all but CAP_SYS_ADMIN. Return: 0 or a negative errno. */
+int rights__keep_opener(void);
+
 /**
  * rights__drop_all() - give up everything: capabilities, groups, and root's user ID.
  * @user: whom to become if this process is root's; else not looked at.

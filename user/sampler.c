@@ -12,6 +12,8 @@
 
 #include "hostinfo.h"
 #include "log.h"
+#include "opener.h"
+#include "rights.h"
 
 struct sampler {
 	struct loader *loader;
@@ -35,15 +37,6 @@ uint64_t sampler__period_ns(const struct sampler_opts *opts)
 	return opts->event == SAMPLER_CPU_CLOCK ? 1000000000ULL / opts->freq_hz : 0;
 }
 
-static int open_event(struct perf_event_attr *attr, uint32_t tid)
-{
-	int fd;
-
-	attr->size = sizeof(*attr);
-	fd = syscall(SYS_perf_event_open, attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
 /*
  * KVM on Intel reads RIP from the VMCS only when somebody asks. The classic kvm_exit event asks, at every
  * exit, as long as it is enabled; it need not be delivered, so it counts with a period that never ends.
@@ -51,13 +44,25 @@ static int open_event(struct perf_event_attr *attr, uint32_t tid)
  */
 static int open_rip_event(const struct sampler *s, uint32_t tid)
 {
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_TRACEPOINT,
-		.config = s->kvm_exit_id,
-		.sample_period = 1ULL << 62,
-	};
+	return s->kvm_exit_id > 0 ? opener__event(s->opts.opener, OPENER_KVM_EXIT, tid, 0, s->kvm_exit_id) : -1;
+}
 
-	return s->kvm_exit_id > 0 ? open_event(&attr, tid) : -1;
+/* @tid: 0: this thread. */
+static int open_sample_event(const struct sampler *s, uint32_t tid)
+{
+	enum opener_event event = s->opts.event == SAMPLER_CYCLES ? OPENER_CYCLES : OPENER_CPU_CLOCK;
+
+	return opener__event(s->opts.opener, event, tid, s->opts.freq_hz, 0);
+}
+
+int sampler__probe(const struct sampler *s)
+{
+	int fd = open_sample_event(s, 0);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
 }
 
 int sampler__new(struct sampler **out, struct loader *l, const struct sampler_opts *opts)
@@ -93,14 +98,6 @@ void sampler__free(struct sampler *s)
 
 int sampler__start(struct sampler *s, uint32_t tid, struct sampler_thread **out)
 {
-	struct perf_event_attr attr = {
-		.type = s->opts.event == SAMPLER_CYCLES ? PERF_TYPE_HARDWARE : PERF_TYPE_SOFTWARE,
-		.config = s->opts.event == SAMPLER_CYCLES ? PERF_COUNT_HW_CPU_CYCLES : PERF_COUNT_SW_CPU_CLOCK,
-		.freq = 1,
-		.sample_freq = s->opts.freq_hz,
-		.sample_type = PERF_SAMPLE_IP,
-		.disabled = 1,
-	};
 	struct sampler_thread *t;
 	int fd, err;
 
@@ -108,7 +105,7 @@ int sampler__start(struct sampler *s, uint32_t tid, struct sampler_thread **out)
 	if (!t)
 		return -ENOMEM;
 	t->rip_fd = open_rip_event(s, tid);
-	fd = open_event(&attr, tid);
+	fd = open_sample_event(s, tid);
 	err = fd < 0 ? fd : loader__attach(s->loader, fd, &t->link);
 	if (err) {
 		sampler__stop(t);
@@ -128,6 +125,23 @@ void sampler__stop(struct sampler_thread *t)
 	free(t);
 }
 
+/* Debian's and Ubuntu's kernels know levels above 2, at which CAP_PERFMON is not enough. */
+static void explain_refusal(const char *event, int err)
+{
+	int paranoid = hostinfo__perf_event_paranoid();
+
+	if (rights__missing(false)) {
+		log_err("sampler: %s: perf event can't be opened: %s is missing", event, rights__missing(false));
+		rights__hint();
+	} else if (paranoid > 2) {
+		log_err("sampler: %s: perf event can't be opened: kernel.perf_event_paranoid is %d", event, paranoid);
+		log_hint("sysctl kernel.perf_event_paranoid=2, or run as root: with more than 2 CAP_PERFMON is not enough");
+	} else {
+		log_err("sampler: %s: perf event can't be opened, although the rights are there: %s", event, strerror(-err));
+		log_hint("see /sys/kernel/security/lockdown, and the logs of SELinux or AppArmor");
+	}
+}
+
 void sampler__explain(const struct sampler *s, int err)
 {
 	const char *event = sampler__event_name(s->opts.event);
@@ -139,13 +153,12 @@ void sampler__explain(const struct sampler *s, int err)
 		log_hint("pass a lower -F, or raise the limit: sysctl kernel.perf_event_max_sample_rate=%u", s->opts.freq_hz);
 		return;
 	}
+	if (err == -EACCES || err == -EPERM) {
+		explain_refusal(event, err);
+		return;
+	}
 	log_err("sampler: %s: perf event can't be opened: %s", event, strerror(-err));
 	switch (-err) {
-	case EACCES:
-	case EPERM:
-		log_hint("run as root, or with CAP_PERFMON and kernel.perf_event_paranoid at most 2 (now %d)",
-			 hostinfo__perf_event_paranoid());
-		break;
 	case ENOENT:
 	case EOPNOTSUPP:
 	case ENODEV:

@@ -16,6 +16,8 @@
 
 #include "loader.h"
 
+struct opener;
+
 enum sampler_event {
 	SAMPLER_CPU_CLOCK = 0, /* hrtimer: works everywhere */
 	SAMPLER_CYCLES,	       /* PMU; needs one */
@@ -26,11 +28,15 @@ struct sampler;
 struct sampler_opts {
 	enum sampler_event event;
 	uint32_t freq_hz;
+	struct opener *opener; /* who opens what this process may not; borrowed. NULL: nobody */
 };
 
 /** sampler__new() - Return: 0 or -ENOMEM. @l is borrowed. */
 int sampler__new(struct sampler **out, struct loader *l, const struct sampler_opts *opts);
 void sampler__free(struct sampler *s); /* accepts NULL */
+
+/** sampler__probe() - can the event be opened at all? Return: as sampler__start(). */
+int sampler__probe(const struct sampler *s);
 
 struct sampler_thread;
 

@@ -19,6 +19,7 @@
 #include "kvm_scan.h"
 #include "loader.h"
 #include "log.h"
+#include "rights.h"
 #include "unwinding.h"
 #include "vm_registry.h"
 
@@ -220,8 +221,11 @@ static enum session_status find_by_pid(struct session *s, pid_t pid)
 		return SESSION_NO_VM;
 	case EACCES:
 	case EPERM:
-		log_err("session: process %d may not be looked into: %s", pid, strerror(-err));
-		log_hint("run as root: sudo ukprof …");
+		if (rights__missing(true))
+			log_err("session: process %d may not be looked into: %s is missing", pid, rights__missing(true));
+		else
+			log_err("session: process %d may not be looked into: %s", pid, strerror(-err));
+		rights__hint();
 		return SESSION_NO_RIGHTS;
 	default:
 		log_err("session: process %d: its VM can't be read: %s", pid, strerror(-err));
@@ -272,7 +276,7 @@ static enum session_status find_all(struct session *s)
 	else if (hostinfo__kvm_vendor() == KVM_VENDOR_NONE)
 		log_hint("KVM is not loaded: modprobe kvm_intel, or modprobe kvm_amd");
 	else
-		log_hint("start it with KVM (QEMU: -accel kvm), and run ukprof as root to see those of others");
+		log_hint("start it with KVM (QEMU: -accel kvm); to see those of other users takes CAP_SYS_PTRACE, or sudo");
 	return SESSION_NO_VM;
 }
 
@@ -307,8 +311,10 @@ enum session_status session__new(struct session **out, const struct session_opts
 		.exits = opts->max_level >= LEVEL_EXITS,
 		.max_vms = opts->max_vms,
 		.unwind = true,
+		.opener = opts->sampler.opener,
 	};
 	enum session_status status = SESSION_FAILED;
+	const char *missing;
 	struct session *s;
 	int err;
 
@@ -325,6 +331,14 @@ enum session_status session__new(struct session **out, const struct session_opts
 	status = check_process(opts->pid);
 	if (status)
 		goto err_free;
+	/* Said here, for the kernel's answer depends on what it checks first. */
+	status = SESSION_NO_RIGHTS;
+	missing = rights__missing(false);
+	if (missing) {
+		log_err("session: %s is missing: BPF programs can't be loaded", missing);
+		rights__hint();
+		goto err_free;
+	}
 	status = SESSION_FAILED;
 	raise_file_limit();
 	err = loader__new(&s->loader, &lo);
@@ -341,6 +355,13 @@ enum session_status session__new(struct session **out, const struct session_opts
 		goto err_free;
 	}
 	vm_registry__set_max(s->registry, opts->max_vms ? opts->max_vms : 1024);
+	/* There may be no VM yet that would show it. */
+	err = opts->all ? sampler__probe(s->sampler) : 0;
+	if (err) {
+		sampler__explain(s->sampler, err);
+		status = err == -EPERM || err == -EACCES || err == -ENOENT || err == -EOPNOTSUPP ? SESSION_NO_RIGHTS : SESSION_FAILED;
+		goto err_free;
+	}
 	if (opts->forever)
 		vm_registry__reuse_names(s->registry);
 	/* Before the first look, or a VM could come in between. */
