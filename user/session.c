@@ -540,6 +540,9 @@ int session__set_level(struct session *s, enum level level)
 
 	if (level > s->opts.max_level)
 		return -EINVAL;
+	/* What is attached on the way up is the new level's from its first run on; on the way down, to its last. */
+	if (level > s->level)
+		level_account__set(s->levels, level, now_ns(CLOCK_MONOTONIC));
 	if (level < LEVEL_EXITS)
 		stop_counting(s);
 	for (i = 0; i < vm_registry__nr(s->registry) && !err; i++) {
@@ -554,11 +557,14 @@ int session__set_level(struct session *s, enum level level)
 	/* After the samplers: on Intel their events make KVM read RIP, and must be asked first. */
 	if (!err && level >= LEVEL_EXITS && !s->counting)
 		err = start_counting(s);
-	if (err)
+	if (err) {
+		level_account__set(s->levels, s->level, now_ns(CLOCK_MONOTONIC));
 		return err;
+	}
 	set_exit_stacks(s, level == LEVEL_FULL);
+	if (level <= s->level)
+		level_account__set(s->levels, level, now_ns(CLOCK_MONOTONIC));
 	s->level = level;
-	level_account__set(s->levels, level, now_ns(CLOCK_MONOTONIC));
 	return 0;
 }
 
