@@ -48,16 +48,16 @@ static int open_rip_event(const struct sampler *s, uint32_t tid)
 }
 
 /* @tid: 0: this thread. */
-static int open_sample_event(const struct sampler *s, uint32_t tid)
+static int open_sample_event(const struct sampler_opts *opts, uint32_t tid)
 {
-	enum opener_event event = s->opts.event == SAMPLER_CYCLES ? OPENER_CYCLES : OPENER_CPU_CLOCK;
+	enum opener_event event = opts->event == SAMPLER_CYCLES ? OPENER_CYCLES : OPENER_CPU_CLOCK;
 
-	return opener__event(s->opts.opener, event, tid, s->opts.freq_hz, 0);
+	return opener__event(opts->opener, event, tid, opts->freq_hz, 0);
 }
 
-int sampler__probe(const struct sampler *s)
+int sampler__probe(const struct sampler_opts *opts)
 {
-	int fd = open_sample_event(s, 0);
+	int fd = open_sample_event(opts, 0);
 
 	if (fd < 0)
 		return fd;
@@ -105,7 +105,7 @@ int sampler__start(struct sampler *s, uint32_t tid, struct sampler_thread **out)
 	if (!t)
 		return -ENOMEM;
 	t->rip_fd = open_rip_event(s, tid);
-	fd = open_sample_event(s, tid);
+	fd = open_sample_event(&s->opts, tid);
 	err = fd < 0 ? fd : loader__attach(s->loader, fd, &t->link);
 	if (err) {
 		sampler__stop(t);
@@ -142,15 +142,15 @@ static void explain_refusal(const char *event, int err)
 	}
 }
 
-void sampler__explain(const struct sampler *s, int err)
+void sampler__explain(const struct sampler_opts *opts, int err)
 {
-	const char *event = sampler__event_name(s->opts.event);
+	const char *event = sampler__event_name(opts->event);
 
 	int max = hostinfo__perf_max_sample_rate();
 
-	if (err == -EINVAL && max > 0 && s->opts.freq_hz > (uint32_t)max) {
-		log_err("sampler: %s: %u Hz is more than this kernel allows: %d Hz", event, s->opts.freq_hz, max);
-		log_hint("pass a lower -F, or raise the limit: sysctl kernel.perf_event_max_sample_rate=%u", s->opts.freq_hz);
+	if (err == -EINVAL && max > 0 && opts->freq_hz > (uint32_t)max) {
+		log_err("sampler: %s: %u Hz is more than this kernel allows: %d Hz", event, opts->freq_hz, max);
+		log_hint("pass a lower -F, or raise the limit: sysctl kernel.perf_event_max_sample_rate=%u", opts->freq_hz);
 		return;
 	}
 	if (err == -EACCES || err == -EPERM) {

@@ -31,12 +31,12 @@ struct sampler_opts {
 	struct opener *opener; /* who opens what this process may not; borrowed. NULL: nobody */
 };
 
+/** sampler__probe() - can the event be opened at all, on this thread? Return: as sampler__start(). */
+int sampler__probe(const struct sampler_opts *opts);
+
 /** sampler__new() - Return: 0 or -ENOMEM. @l is borrowed. */
 int sampler__new(struct sampler **out, struct loader *l, const struct sampler_opts *opts);
 void sampler__free(struct sampler *s); /* accepts NULL */
-
-/** sampler__probe() - can the event be opened at all? Return: as sampler__start(). */
-int sampler__probe(const struct sampler *s);
 
 struct sampler_thread;
 
@@ -50,8 +50,8 @@ struct sampler_thread;
 int sampler__start(struct sampler *s, uint32_t tid, struct sampler_thread **out);
 void sampler__stop(struct sampler_thread *t); /* accepts NULL */
 
-/** sampler__explain() - say on stderr why sampler__start() failed, and what to do. */
-void sampler__explain(const struct sampler *s, int err);
+/** sampler__explain() - say on stderr why sampler__start() or sampler__probe() failed, and what to do. */
+void sampler__explain(const struct sampler_opts *opts, int err);
 
 /** sampler__event_name() - as perf calls it. */
 const char *sampler__event_name(enum sampler_event event);

@@ -60,6 +60,13 @@ static bool on_linear_offset(void *ctx, const char *image, uint64_t *offset)
 	return naming__linear_offset(s->naming, image, offset);
 }
 
+static char *on_image(void *ctx, uint32_t id, const char *image, uint64_t *bias, bool *is_proven)
+{
+	const struct serve *s = ctx;
+
+	return naming__image(s->naming, s->rec, id, image, bias, is_proven);
+}
+
 static void on_vm_new(void *ctx, uint32_t id, pid_t pid, int fd)
 {
 	struct serve *s = ctx;
@@ -257,6 +264,7 @@ int serve_collector__run(struct serve_collector_opts *o, pid_t front, int sock)
 	struct session_ops ops = {
 		.tick = on_tick,
 		.linear_offset = on_linear_offset,
+		.image = on_image,
 		.vm_new = on_vm_new,
 		.vm_gone = on_vm_gone,
 		.wake = on_wake,

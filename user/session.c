@@ -125,7 +125,7 @@ static int start_vcpu(struct session *s, struct vcpu *vcpu)
 		return 0;
 	}
 	if (err != -ESRCH && !s->explained) {
-		sampler__explain(s->sampler, err);
+		sampler__explain(&s->opts.sampler, err);
 		s->explained = true;
 		s->err = err;
 	}
@@ -287,6 +287,11 @@ static enum session_status status_of_loader(int err)
 	return err == -EPERM || err == -ENOENT || err == -EOPNOTSUPP ? SESSION_NO_RIGHTS : SESSION_FAILED;
 }
 
+static enum session_status status_of_event(int err)
+{
+	return err == -EACCES ? SESSION_NO_RIGHTS : status_of_loader(err);
+}
+
 /* A fleet of vCPUs needs two or three descriptors each. */
 static void raise_file_limit(void)
 {
@@ -339,6 +344,13 @@ enum session_status session__new(struct session **out, const struct session_opts
 		rights__hint();
 		goto err_free;
 	}
+	/* There may be no VM yet that would show it, and loading takes a moment. */
+	err = opts->all ? sampler__probe(&opts->sampler) : 0;
+	if (err) {
+		sampler__explain(&opts->sampler, err);
+		status = status_of_event(err);
+		goto err_free;
+	}
 	status = SESSION_FAILED;
 	raise_file_limit();
 	err = loader__new(&s->loader, &lo);
@@ -355,13 +367,6 @@ enum session_status session__new(struct session **out, const struct session_opts
 		goto err_free;
 	}
 	vm_registry__set_max(s->registry, opts->max_vms ? opts->max_vms : 1024);
-	/* There may be no VM yet that would show it. */
-	err = opts->all ? sampler__probe(s->sampler) : 0;
-	if (err) {
-		sampler__explain(s->sampler, err);
-		status = err == -EPERM || err == -EACCES || err == -ENOENT || err == -EOPNOTSUPP ? SESSION_NO_RIGHTS : SESSION_FAILED;
-		goto err_free;
-	}
 	if (opts->forever)
 		vm_registry__reuse_names(s->registry);
 	/* Before the first look, or a VM could come in between. */
@@ -748,9 +753,7 @@ enum session_status session__run(struct session *s, const struct session_ops *op
 		return SESSION_CUT;
 	if (!s->explained)
 		log_err("session: recording stopped: %s", strerror(-err));
-	return s->explained && (err == -EPERM || err == -EACCES || err == -ENOENT || err == -EOPNOTSUPP) ?
-		       SESSION_NO_RIGHTS :
-		       SESSION_FAILED;
+	return s->explained ? status_of_event(err) : SESSION_FAILED;
 }
 
 struct exits *session__exits(struct session *s)
