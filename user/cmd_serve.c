@@ -255,6 +255,7 @@ static void add_http(const struct serve *s, struct host_stats *hs)
 	serve_jobs__counts(s->jobs, &jobs);
 	for (i = 0; i < HOST_NR_HTTP_CLASSES; i++)
 		hs->http.requests[i] = c.requests[i + 1];
+	hs->http.connections = c.nr_accepted;
 	hs->http.connections_open = c.nr_conns;
 	hs->http.profiles_served = jobs.served;
 	hs->http.profiles_refused = jobs.refused;
