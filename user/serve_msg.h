@@ -55,6 +55,7 @@ struct serve_http_counts {
 	uint64_t requests[6]; /* as http_counters */
 	uint64_t refused[HTTP_NR_REFUSALS];
 	uint64_t nr_conns;
+	uint64_t nr_accepted;
 };
 
 /* Members that a kind does not use are 0. */

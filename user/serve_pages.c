@@ -103,6 +103,7 @@ static void add_http(struct serve_pages *p, struct host_stats *hs, const struct 
 	for (i = 0; i < HOST_NR_HTTP_CLASSES; i++)
 		hs->http.requests[i] = front->requests[i + 1];
 	hs->http.connections_open = front->nr_conns;
+	hs->http.connections = front->nr_accepted;
 	hs->http.profiles_served = jobs.served;
 	hs->http.profiles_refused = jobs.refused;
 	hs->http.profiles_running = jobs.running;

@@ -35,6 +35,7 @@ static void on_metrics(void *ctx, struct http_request *req)
 	memcpy(ask.http.requests, c.requests, sizeof(ask.http.requests));
 	memcpy(ask.http.refused, c.refused, sizeof(ask.http.refused));
 	ask.http.nr_conns = c.nr_conns;
+	ask.http.nr_accepted = c.nr_accepted;
 	serve_calls__ask(r->calls, req, &ask);
 }
 

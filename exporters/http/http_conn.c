@@ -403,6 +403,7 @@ void http_conn__new(struct http_server *srv, const struct http_listener *listene
 		http_conn__set_state(c, CONN_HEAD);
 	}
 	atomic_fetch_add_explicit(&srv->counters.nr_conns, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&srv->counters.nr_accepted, 1, memory_order_relaxed);
 	if (http_server__watch(srv, fd, EPOLLIN | EPOLLRDHUP | EPOLLET | (c->cfg ? EPOLLOUT : 0), &c->tcp))
 		http_conn__drop(c, HTTP_REFUSED_FULL);
 	else

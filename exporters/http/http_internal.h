@@ -111,7 +111,7 @@ struct http_pending {
 };
 
 struct counters {
-	_Atomic uint64_t requests[6], refused[HTTP_NR_REFUSALS], aborted;
+	_Atomic uint64_t requests[6], refused[HTTP_NR_REFUSALS], aborted, nr_accepted;
 	_Atomic uint32_t nr_conns, nr_requests;
 };
 

@@ -51,6 +51,7 @@ void http_server__counters(const struct http_server *srv, struct http_counters *
 	for (i = 0; i < HTTP_NR_REFUSALS; i++)
 		out->refused[i] = atomic_load_explicit(&c->refused[i], memory_order_relaxed);
 	out->aborted = atomic_load_explicit(&c->aborted, memory_order_relaxed);
+	out->nr_accepted = atomic_load_explicit(&c->nr_accepted, memory_order_relaxed);
 	out->nr_conns = atomic_load_explicit(&c->nr_conns, memory_order_relaxed);
 	out->nr_requests = atomic_load_explicit(&c->nr_requests, memory_order_relaxed);
 }

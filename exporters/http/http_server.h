@@ -143,6 +143,7 @@ struct http_counters {
 	uint64_t requests[6]; /* answered, by status / 100; [0] is unused */
 	uint64_t refused[HTTP_NR_REFUSALS];
 	uint64_t aborted;     /* the client went away, or was too slow, before it had its whole answer */
+	uint64_t nr_accepted; /* connections that were taken up */
 	uint32_t nr_conns;    /* now */
 	uint32_t nr_requests; /* now, deferred ones included */
 };

@@ -168,7 +168,7 @@ class Server:
     """A ukprof serve on a port that the kernel chose; @args may name another address."""
 
     def __init__(self, *args, address="127.0.0.1:0", wait=True, prefix=()):
-        self.tls = None
+        self.tls, self.nr_requests = None, 0
         self.log = tempfile.NamedTemporaryFile("w+", prefix="ukprof-serve-", encoding="utf-8", errors="replace")
         self.process = start([*prefix, UKPROF, "serve", f"--web.listen-address={address}", *args], stdout=self.log, stderr=self.log)
         self.pid = self.process.pid
@@ -195,6 +195,7 @@ class Server:
         return end(self.process, sig, seconds)
 
     def get(self, path, **kwargs):
+        self.nr_requests += 1
         return request(self.port, path, tls=self.tls, **kwargs)
 
     def page(self, path="/metrics", **kwargs):
@@ -406,7 +407,8 @@ class Profile:
                 demand(key and key not in labels, f"label key {key!r}")
                 demand(one(label, 2) and not one(label, 3), f"label {key} is not a string")
                 labels[key] = string(one(label, 2))
-            stack = [name for i in ids for name in (frames[i - 1] or ["?"])]
+            # Functions as the machine has them: of a location's lines, innermost first, the last; others are inlined.
+            stack = [(frames[i - 1] or ["?"])[-1] for i in ids]
             self.samples.append((stack, values, labels))
             # The last line of a location is the function that others were inlined into.
             leaf = frames[ids[0] - 1][-1] if ids and frames[ids[0] - 1] else "?"

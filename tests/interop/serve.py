@@ -66,7 +66,7 @@ def check_pages(server):
 
 def pprof(tmp, *argv):
     env = {**os.environ, "PPROF_TMPDIR": tmp, "HOME": tmp, "GOFLAGS": "-mod=mod", "GOPROXY": "off"}
-    return run("go", "tool", "pprof", "-symbolize=none", "-sample_index=samples", *argv, env=env)
+    return run("go", "tool", "pprof", "-symbolize=none", "-noinlines", "-sample_index=samples", *argv, env=env)
 
 
 def check_pprof(server, tmp):

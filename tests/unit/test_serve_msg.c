@@ -120,6 +120,7 @@ static void each_wrong_member_is_refused(void **state)
 			REFUSED(r.http.requests[0] = 1);
 			REFUSED(r.http.refused[HTTP_NR_REFUSALS - 1] = 1);
 			REFUSED(r.http.nr_conns = 1);
+			REFUSED(r.http.nr_accepted = 1);
 		}
 	}
 #undef REFUSED
