@@ -83,7 +83,7 @@ struct serve_reply {
 	char text[SERVE_TEXT_LEN];
 };
 
-_Static_assert(sizeof(struct serve_request) == 32 + SERVE_TEXT_LEN + 8 * (7 + HTTP_NR_REFUSALS), "no padding");
+_Static_assert(sizeof(struct serve_request) == 32 + SERVE_TEXT_LEN + 8 * (8 + HTTP_NR_REFUSALS), "no padding");
 _Static_assert(sizeof(struct serve_reply) == 32 + SERVE_TEXT_LEN, "no padding");
 
 /** serve_request__init() - zeroed, with its kind; then set the members of that kind. */
