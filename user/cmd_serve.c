@@ -31,6 +31,7 @@ enum {
 	OPT_LEVEL,
 	OPT_FUNCTIONS,
 	OPT_MAX_VMS,
+	OPT_MAX_PROFILES,
 };
 
 struct serve_opts {
@@ -53,7 +54,9 @@ static const struct argp_option options[] = {
 	{ "web.telemetry-path", OPT_TELEMETRY_PATH, "PATH", 0, "path of the metrics (default: /metrics)", 1 },
 	{ "web.config.file", OPT_CONFIG_FILE, "FILE", 0, "TLS and passwords, as the exporters of Prometheus read it", 1 },
 	{ "web.systemd-socket", OPT_SYSTEMD_SOCKET, NULL, 0, "listen on the sockets that systemd hands over", 1 },
-	{ "web.max-requests", OPT_MAX_REQUESTS, "N", 0, "requests at once, 1-1000 (default: 40)", 1 },
+	{ "web.max-profiles", OPT_MAX_PROFILES, "N", 0,
+	  "profiles taken at once, 1-900; an engine asks for one of each VM (default: 64)", 1 },
+	{ "web.max-requests", OPT_MAX_REQUESTS, "N", 0, "requests at once, 1-1000 (default: 40 beside the profiles)", 1 },
 	{ "web.disable-exporter-metrics", OPT_DISABLE_EXPORTER_METRICS, NULL, 0, "leave out what is about ukprof itself", 1 },
 	{ "web.host-name", OPT_HOST, "NAME", 0, "another name by which clients may call this host when it listens on loopback; repeatable", 1 },
 	{ "user", OPT_USER, "NAME", 0,
@@ -102,6 +105,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_FUNCTIONS:
 		o->collector.max_functions = cli__uint("--functions", arg, 0, 100);
+		break;
+	case OPT_MAX_PROFILES:
+		o->collector.max_profiles = cli__uint("--web.max-profiles", arg, 1, 900);
 		break;
 	case OPT_MAX_VMS:
 		o->collector.session.max_vms = cli__uint("--max-vms", arg, 1, 100000);
@@ -207,14 +213,18 @@ static int run(int argc, char **argv)
 			.ring_bytes = RING_BYTES,
 			.max_vms = 2048,
 		},
+		.collector.max_profiles = SERVE_DEFAULT_PROFILES,
 		.front = { .telemetry_path = "/metrics", .user = "nobody" },
 	};
 
 	o.front.http.listen = o.addresses;
-	/* An engine that takes all the profiles it may gets its metrics, too. */
-	o.front.http.limits.max_per_addr = SERVE_MAX_PROFILES + 8;
 	o.front.http.host_names = o.hosts;
 	cli__parse(&argp, argc, argv, &o);
+	/* An engine that takes all the profiles it may gets its metrics, too. */
+	o.front.http.limits.max_per_addr = o.collector.max_profiles + 8;
+	if (!o.front.http.max_requests)
+		o.front.http.max_requests = o.collector.max_profiles + 40;
+	o.front.http.limits.max_conns = o.front.http.max_requests + 216;
 	/* The programs for exits are loaded only if they may be used. */
 	o.collector.session.max_level = o.collector.session.level >= LEVEL_EXITS ? LEVEL_FULL : LEVEL_SAMPLING;
 	if (!o.front.http.nr_listen && !o.front.http.systemd_socket)

@@ -220,7 +220,7 @@ static int open_line(struct serve *s, const struct serve_collector_opts *o)
 	}
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = serve_jobs__new(&s->jobs, o->session.wake_fd);
+	err = serve_jobs__new(&s->jobs, o->session.wake_fd, o->max_profiles);
 	if (!err)
 		err = serve_pages__new(&s->pages, s->jobs, o->without_exporter);
 	if (!err)

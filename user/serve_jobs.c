@@ -25,7 +25,7 @@
 #include "sink.h"
 #include "stat_format.h"
 
-#define MAX_WAITING   64	   /* jobs in all queues together */
+#define MAX_OTHERS    64	   /* jobs in all queues together that are no profiles */
 #define EXITS_LINGER  10000000000ULL /* the live page asks again and again */
 
 struct job {
@@ -63,6 +63,7 @@ struct serve_jobs {
 	bool stopping;
 	size_t nr; /* in all queues */
 	size_t nr_profiles;
+	size_t max_profiles;
 	struct queue fresh;   /* the link's thread to the collector */
 	struct queue frozen;  /* collector to the writer */
 	struct job *taking;   /* collector's own: being taken */
@@ -214,7 +215,7 @@ static void *writer(void *ctx)
 	return NULL;
 }
 
-int serve_jobs__new(struct serve_jobs **out, int wake_fd)
+int serve_jobs__new(struct serve_jobs **out, int wake_fd, size_t max_profiles)
 {
 	struct serve_jobs *j;
 	sigset_t all, old;
@@ -224,6 +225,7 @@ int serve_jobs__new(struct serve_jobs **out, int wake_fd)
 	if (!j)
 		return -ENOMEM;
 	j->wake_fd = wake_fd;
+	j->max_profiles = max_profiles;
 	j->fresh.last = &j->fresh.first;
 	j->frozen.last = &j->frozen.first;
 	pthread_mutex_init(&j->lock, NULL);
@@ -267,7 +269,7 @@ void serve_jobs__add(struct serve_jobs *j, struct link_request *req)
 	job->seconds = ask->seconds;
 	job->label = link_request__text(req);
 	pthread_mutex_lock(&j->lock);
-	full = j->stopping || j->nr == MAX_WAITING || (profile && j->nr_profiles == SERVE_MAX_PROFILES);
+	full = j->stopping || (profile ? j->nr_profiles == j->max_profiles : j->nr - j->nr_profiles == MAX_OTHERS);
 	if (full) {
 		j->counts.refused += profile;
 	} else {

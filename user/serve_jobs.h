@@ -20,10 +20,16 @@ struct recording;
 struct serve_jobs;
 struct session;
 
-#define SERVE_MAX_PROFILES 16 /* that are being taken at once */
+#define SERVE_DEFAULT_PROFILES 64 /* that are taken at once, by default; an engine asks for one of each VM */
 
-/** serve_jobs__new() - @wake_fd: the collector's eventfd; borrowed. Starts a thread. Return: 0 or a negative errno. */
-int serve_jobs__new(struct serve_jobs **out, int wake_fd);
+/**
+ * serve_jobs__new() - starts a thread.
+ * @wake_fd: the collector's eventfd; borrowed.
+ * @max_profiles: that are taken at once; each costs 16 bytes per stack that is known.
+ *
+ * Return: 0 or a negative errno.
+ */
+int serve_jobs__new(struct serve_jobs **out, int wake_fd, size_t max_profiles);
 
 /**
  * serve_jobs__stop() - answer what is under way 503 and end the thread. Threads: the collector's, after the HTTP
