@@ -14,6 +14,7 @@
 #include "json.h"
 #include "loader.h"
 #include "log.h"
+#include "rights.h"
 #include "sampler.h"
 
 enum mark {
@@ -120,11 +121,14 @@ static void check_tracefs(struct check *c)
 static void check_programs(struct check *c)
 {
 	struct loader_opts lo = { .ring_bytes = sysconf(_SC_PAGESIZE) };
+	const char *missing = rights__missing(false);
+	char why[64];
 	struct loader *l = NULL;
 	int err;
 
-	if (geteuid()) {
-		item(c, "BPF programs", MARK_MISSING, "not tried: not root", "sudo ukprof check");
+	if (missing) {
+		snprintf(why, sizeof(why), "not tried: %s is missing", missing);
+		item(c, "BPF programs", MARK_MISSING, why, "sudo ukprof check");
 		return;
 	}
 	log__set_level(LOG_LEVEL_NONE); /* the table says it */

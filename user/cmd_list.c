@@ -16,6 +16,7 @@
 #include "loader.h"
 #include "log.h"
 #include "name.h"
+#include "rights.h"
 #include "strbuf.h"
 #include "symtab.h"
 #include "vm_registry.h"
@@ -279,7 +280,7 @@ static int run(int argc, char **argv)
 		log_hint("mount -t proc proc /proc");
 		return CLI_FAILED;
 	}
-	if (geteuid() || load_quietly(&l, &lo)) {
+	if (rights__missing(false) || load_quietly(&l, &lo)) {
 		log_info("list: memory sizes are unknown, for no BPF programs can be loaded: see 'ukprof check'");
 		err = list_by_proc(&rows);
 	} else {

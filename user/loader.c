@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -52,6 +53,7 @@ struct loader_link {
 	int perf_fd;
 };
 
+#define MEMLOCK_ENOUGH (256ull << 20)
 #define LOG_TAIL 2048
 static char log_tail[LOG_TAIL]; /* libbpf's last words: the reason, when a load fails */
 
@@ -83,6 +85,8 @@ static int on_libbpf_log(enum libbpf_print_level level, const char *fmt, va_list
 
 static int explain_load_error(int err)
 {
+	struct rlimit locked;
+
 	if (err == -EMFILE || err == -ENFILE) {
 		log_err("loader: loading the BPF programs took too many descriptors: %s", strerror(-err));
 		log_hint("raise the limit on open files: ulimit -n 1024");
@@ -95,6 +99,12 @@ static int explain_load_error(int err)
 		log_err("loader: loading the BPF programs took too much memory: %s", strerror(-err));
 		log_hint("see ulimit -v, the memory limit of the cgroup, and --buffer");
 		return err;
+	}
+	if (err == -EPERM && !getrlimit(RLIMIT_MEMLOCK, &locked) && locked.rlim_cur < MEMLOCK_ENOUGH) {
+		log_err("loader: loading the BPF programs was refused: locked memory is limited to %llu KiB, which counts "
+			"before kernel 5.11", (unsigned long long)locked.rlim_cur / 1024);
+		log_hint("ulimit -l unlimited, or as root");
+		return -EPERM;
 	}
 	if (err == -EPERM) {
 		log_err("loader: loading the BPF programs was refused, although the rights are there: %s", strerror(-err));
