@@ -18,6 +18,7 @@ struct serve_collector_opts {
 	const char *symbols;
 	size_t max_functions;
 	size_t max_profiles; /* that are taken at once */
+	bool kvm_stats; /* export KVM's own statistics */
 	bool without_exporter;
 };
 

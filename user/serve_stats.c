@@ -10,6 +10,7 @@
 #include "exit_names.h"
 #include "host_stats.h"
 #include "hostinfo.h"
+#include "kvm_stats.h"
 #include "level.h"
 #include "loader.h"
 #include "naming.h"
@@ -21,6 +22,7 @@
 #include "vm_registry.h"
 
 #define KEEP_NS	      60000000000ULL /* two scrapes at the usual distance */
+#define KVM_STATS_NS  10000000000ULL
 #define KEEP_MAX      64	     /* ended VMs that are remembered at once */
 #define FUNCTIONS_MAX 4096	     /* functions of one VM that are counted, to find the hottest */
 #define FUNCTION_MIN  100	     /* samples before a function may be called hot */
@@ -57,6 +59,8 @@ struct served_vm {
 	size_t nr_vcpus;
 	struct host_exit *exits;
 	size_t nr_exits;
+	struct kvm_stats *kvm; /* KVM's own; what was read last */
+	uint64_t kvm_ns;       /* when */
 	struct strpool *names; /* of functions; NULL: not wanted */
 	struct function *functions; /* by id of the name */
 	size_t nr_listed;
@@ -67,6 +71,7 @@ struct serve_stats {
 	struct naming *naming;
 	struct profile_mark *seen; /* of the samples */
 	size_t max_functions;
+	bool reads_kvm;
 	struct served_vm *vms; /* in the order in which they were first seen */
 	size_t nr;
 	uint32_t *by_id; /* place in vms + 1; 0: none */
@@ -87,7 +92,8 @@ static uint64_t now_ns(clockid_t clock)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
-int serve_stats__new(struct serve_stats **out, struct recording *rec, struct naming *naming, size_t max_functions)
+int serve_stats__new(struct serve_stats **out, struct recording *rec, struct naming *naming, size_t max_functions,
+		     bool kvm_stats)
 {
 	struct serve_stats *s;
 
@@ -97,6 +103,7 @@ int serve_stats__new(struct serve_stats **out, struct recording *rec, struct nam
 	s->rec = rec;
 	s->naming = naming;
 	s->max_functions = max_functions;
+	s->reads_kvm = kvm_stats;
 	s->start_wall_ns = now_ns(CLOCK_REALTIME);
 	s->emulated = hostinfo__kvm_vendor() == KVM_VENDOR_SOFTWARE;
 	if (profile__mark(recording__profile(rec), &s->seen)) {
@@ -111,6 +118,7 @@ static void release_vm(struct served_vm *vm)
 {
 	free(vm->vcpus);
 	free(vm->exits);
+	kvm_stats__free(vm->kvm);
 	strpool__free(vm->names);
 	free(vm->functions);
 }
@@ -453,6 +461,48 @@ static void add_waits(struct serve_stats *s, struct vm_registry *registry)
 	}
 }
 
+/* A VM that has gone keeps what it showed last. */
+static void read_kvm(struct serve_stats *s, struct vm_registry *registry)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	struct kvm_stats *kvm;
+	struct served_vm *vm;
+	struct vm *known;
+	size_t i;
+
+	for (i = 0; s->reads_kvm && i < s->nr; i++) {
+		vm = &s->vms[i];
+		known = vm->up ? vm_registry__vm(registry, vm->id) : NULL;
+		if (!known || (vm->kvm_ns && now - vm->kvm_ns < KVM_STATS_NS))
+			continue;
+		vm->kvm_ns = now;
+		if (kvm_stats__read(known->pid, known->fd, &kvm))
+			continue;
+		kvm_stats__free(vm->kvm);
+		vm->kvm = kvm;
+	}
+}
+
+static int fill_kvm(struct host_stats *hs, struct host_vm *out, const struct kvm_stats *kvm)
+{
+	size_t i;
+
+	if (!kvm || !kvm->nr)
+		return 0;
+	out->kvm_stats = calloc(kvm->nr, sizeof(*out->kvm_stats));
+	if (!out->kvm_stats)
+		return -ENOMEM;
+	for (i = 0; i < kvm->nr; i++) {
+		if (kvm->stats[i].vcpu != KVM_STATS_ALL || kvm->stats[i].value < 0)
+			continue;
+		if (host_stats__copy_str(hs, &out->kvm_stats[out->nr_kvm_stats].name, kvm->stats[i].name))
+			return -ENOMEM;
+		out->kvm_stats[out->nr_kvm_stats].cumulative = kvm->stats[i].is_counter;
+		out->kvm_stats[out->nr_kvm_stats++].value = kvm->stats[i].value;
+	}
+	return 0;
+}
+
 static uint64_t less(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
@@ -556,6 +606,8 @@ static int fill_vm(struct serve_stats *s, struct host_stats *hs, struct host_vm 
 	if (vm->nr_exits)
 		memcpy(out->exits, vm->exits, vm->nr_exits * sizeof(*out->exits));
 	out->nr_exits = vm->nr_exits;
+	if (fill_kvm(hs, out, vm->kvm))
+		return -ENOMEM;
 	return fill_functions(hs, out, vm);
 }
 
@@ -746,6 +798,7 @@ int serve_stats__publish(struct serve_stats *s, struct session *session, struct 
 		err = add_exits(s, session__loader(session));
 	if (!err) {
 		add_waits(s, session__registry(session));
+		read_kvm(s, session__registry(session));
 		err = fill(s, session, hs);
 	}
 	if (err) {
