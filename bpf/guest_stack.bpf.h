@@ -33,6 +33,7 @@ static __always_inline void load_walk(struct ukp_walk *w, const struct ukp_vm *v
 	w->linear_offset = vm->linear_offset;
 	w->has_linear = vm->flags & UKP_VM_LINEAR;
 	w->nr_slots = vm->nr_slots;
+	w->is_emulated = is_emulated;
 	for (int i = 0; i < UKP_MAX_SLOTS; i++) {
 		if (i >= (int)vm->nr_slots)
 			break;

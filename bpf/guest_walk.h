@@ -46,6 +46,7 @@ struct ukp_walk {
 	__u64 linear_offset; /* multiple of 4096; used if has_linear and the page tables lead nowhere */
 	__u32 has_linear;
 	__u32 which; /* the includer's: tells its walks apart in ukp_translate() */
+	__u32 is_emulated; /* the host emulates the guest's instructions one by one */
 	__u32 nr_slots;
 	__u32 has_rsp;
 	struct ukp_slot slots[UKP_MAX_SLOTS];
@@ -288,6 +289,33 @@ static inline __attribute__((always_inline)) int ukp_rule_word(struct ukp_walk *
 	return ukp_walk_word(w, word, gva);
 }
 
+/* Is it code of the table? Changes w->rule. */
+static inline __attribute__((always_inline)) int ukp_is_code(struct ukp_walk *w, __u64 gva)
+{
+	ukp_unwind_lookup(w, gva - 1);
+	return w->rule.cfa != UKP_CFA_NONE;
+}
+
+/*
+ * Where the host emulates the guest's instructions, a sample may find a PUSH or POP half done: RSP is written
+ * back before RIP. Then the return address is one word off, and what is read in its place leads nowhere.
+ * Returns how far off it is, or 0.
+ */
+static inline __attribute__((always_inline)) __s64 ukp_half_done(struct ukp_walk *w, __u64 *ret, __u64 gva)
+{
+	__u64 word = 0;
+
+	if (!ukp_rule_word(w, &word, gva + 8) && ukp_is_code(w, word)) {
+		*ret = word;
+		return 8;
+	}
+	if (!ukp_rule_word(w, &word, gva - 8) && ukp_is_code(w, word)) {
+		*ret = word;
+		return -8;
+	}
+	return 0;
+}
+
 /*
  * From w's frame to its caller's: UKP_WALK_ON and pc, sp and fp are the caller's, or the stop reason.
  *
@@ -336,6 +364,8 @@ static inline __attribute__((always_inline)) int ukp_walk_step(struct ukp_walk *
 	if (stop)
 		return stop;
 	sp = cfa;
+	if (w->is_emulated && !w->is_call && rule.cfa == UKP_CFA_RSP && ret && !ukp_is_code(w, ret))
+		sp += ukp_half_done(w, &ret, cfa + rule.ra_offset);
 	if (rule.flags & UKP_UNWIND_SAVES_SP) {
 		stop = ukp_rule_word(w, &sp, cfa + rule.rsp_offset);
 		if (stop)

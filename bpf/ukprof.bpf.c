@@ -15,6 +15,9 @@ const volatile __u64 per_cpu_offset_addr = 0;
 /* Wake the reader when the ring holds this much; it looks by itself several times a second anyway. */
 const volatile __u64 wakeup_bytes = 1 << 20;
 
+/* The host has neither VMX nor SVM. */
+const volatile __u32 is_emulated = 0;
+
 static __always_inline int ukp_read_hva(void *dst, __u32 len, __u64 hva)
 {
 	return bpf_probe_read_user(dst, len, (void *)hva);

@@ -12,6 +12,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "hostinfo.h"
 #include "kallsyms.h"
 #include "kernel_types.h"
 #include "log.h"
@@ -264,6 +265,7 @@ int loader__new(struct loader **out, const struct loader_opts *opts)
 	}
 	find_current_vcpu(l->skel);
 	l->skel->rodata->wakeup_bytes = opts->ring_bytes / 4;
+	l->skel->rodata->is_emulated = hostinfo__kvm_vendor() == KVM_VENDOR_SOFTWARE;
 	bpf_map__set_max_entries(l->skel->maps.ring, opts->ring_bytes);
 	bpf_map__set_max_entries(l->skel->maps.counters, l->nr_cpus);
 	if (opts->unwind) {

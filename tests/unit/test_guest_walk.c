@@ -780,6 +780,38 @@ static void return_addresses_are_looked_up_one_less(void **state)
 	assert_frames(UKP_STOP_ROOT, UKP_BY_TABLE, 5, A(0x1000), A(0x1200), A(0x1300), A(0x1400), A(0x1500));
 }
 
+/* RSP is ahead of RIP by a PUSH, or by a POP; what stands in the return address's place is a stack address. */
+static void half_done_instructions_are_seen_through(void **state)
+{
+	uint64_t s = STACK_VA + 0x10; /* the same stack a little higher, so that there is something below it */
+
+	(void)state;
+	put_five_functions();
+	w.is_emulated = 1;
+	word(s, 0x1110);
+	word(s + 0x400, 0x1210);
+	word(s + 0x418, STACK_VA + 0x500);
+	word(s + 0x430, 0x1310);
+	word(s - 8, STACK_VA + 0x500);
+	w.rsp = s - 8;
+	assert_frames(UKP_STOP_ROOT, UKP_BY_TABLE, 5, A(0x1010), A(0x1110), A(0x1210), A(0x1310), A(0x1410));
+	word(s + 8, STACK_VA + 0x500);
+	w.rsp = s + 8;
+	assert_frames(UKP_STOP_ROOT, UKP_BY_TABLE, 5, A(0x1010), A(0x1110), A(0x1210), A(0x1310), A(0x1410));
+	/* Code that is in no table may well call: its address stays where nothing better is near. */
+	w.rsp = s;
+	word(s, 0x99910);
+	word(s - 8, 0);
+	walk();
+	assert_int_equal(w.frames[1], 0x99910);
+	/* Where a processor runs the guest there are no half-done instructions. */
+	w.is_emulated = 0;
+	w.rsp = s + 8;
+	word(s, 0x1110);
+	walk();
+	assert_int_equal(w.frames[1], STACK_VA + 0x500);
+}
+
 static void interrupted_code_is_looked_up_as_it_is(void **state)
 {
 	(void)state;
@@ -1087,6 +1119,7 @@ int main(void)
 		TEST(linear_offset_that_is_no_multiple_of_a_page),
 		TEST(tables_find_all_callers),
 		TEST(return_addresses_are_looked_up_one_less),
+		TEST(half_done_instructions_are_seen_through),
 		TEST(interrupted_code_is_looked_up_as_it_is),
 		TEST(aligned_stacks_are_followed),
 		TEST(code_without_rows_goes_by_the_frame_pointer),
