@@ -3,8 +3,8 @@
  * shares.c - a guest that spends known shares of its time in named functions at known call depths.
  *
  * One round calls each worker once; the iterations of the five leaves stand in the proportion
- * 8:4:2:1:1, exactly, in every round. Rounds differ in order and length (pseudo-random, the same 64
- * for ever), so that no sampling period can fall into step with them. What is outside the spin loops is
+ * 8:4:2:1:1, exactly, in every round. Rounds differ in order (the same 64
+ * for ever) and in length (pseudo-random), so that no sampling period can fall into step with them. What is outside the spin loops is
  * under 0.1 % of the instructions. shares.expect has the stacks and shares.
  *
  * Arguments: scale=N  iterations of the shortest leaf, average (default 8000)
@@ -27,10 +27,10 @@ static const char *const names[] = { "rounds", "hot_a", "hot_b", "hot_c", "hot_d
 
 /* One plan for all vCPUs, made by vCPU 0 before they start. */
 static struct {
-	uint32_t n; /* iterations of hot_d and hot_e */
 	uint8_t order[NR_WORKERS];
 } plan[NR_ROUNDS];
 static uint64_t nr_rounds;
+static uint64_t round_scale;
 
 /* The empty asm after each call keeps it from becoming a jump. */
 #define KEEP_FRAME() asm volatile("")
@@ -97,9 +97,8 @@ FRAME static void worker_c(uint64_t n, uint64_t *count)
 }
 
 /* No worker between: hot_d and hot_e are called by kmain and ap_main themselves. */
-static inline __attribute__((always_inline)) void run_round(unsigned int r, uint64_t *count)
+static inline __attribute__((always_inline)) void run_round(unsigned int r, uint64_t n, uint64_t *count)
 {
-	uint64_t n = plan[r].n;
 	unsigned int i;
 
 	for (i = 0; i < NR_WORKERS; i++) {
@@ -125,15 +124,22 @@ static inline __attribute__((always_inline)) void run_round(unsigned int r, uint
 	count[ROUNDS]++;
 }
 
-static void make_plan(uint64_t scale)
+/*
+ * 3/4 to 5/4 of the scale, another each time: rounds that came again and again kept step with the sampler now
+ * and then, where time is that of an emulator.
+ */
+static inline __attribute__((always_inline)) uint64_t round_length(uint64_t *seed)
+{
+	return round_scale - round_scale / 4 + next_random(seed) % (round_scale / 2 + 1);
+}
+
+static void make_plan(void)
 {
 	uint64_t seed = 0x9e3779b97f4a7c15;
 	unsigned int r, i, j;
 	uint8_t t;
 
 	for (r = 0; r < NR_ROUNDS; r++) {
-		/* 3/4 to 5/4 of the scale */
-		plan[r].n = scale - scale / 4 + next_random(&seed) % (scale / 2 + 1);
 		for (i = 0; i < NR_WORKERS; i++)
 			plan[r].order[i] = HOT_A + i;
 		for (i = NR_WORKERS - 1; i > 0; i--) {
@@ -148,28 +154,30 @@ static void make_plan(uint64_t scale)
 void ap_main(struct boot_info *bi, unsigned long vcpu)
 {
 	uint64_t *count = (uint64_t *)oracle()->values[vcpu];
+	uint64_t seed = 88172645463325252 + vcpu;
 	unsigned int r;
 
 	(void)bi;
 	guest_ready("shares", names, vcpu);
 	/* Start elsewhere in the plan: vCPUs that do the same at the same time hide mix-ups. */
 	for (r = vcpu * 7;; r++)
-		run_round(r % NR_ROUNDS, count);
+		run_round(r % NR_ROUNDS, round_length(&seed), count);
 }
 
 void kmain(struct boot_info *bi, unsigned long vcpu)
 {
 	uint64_t *count = (uint64_t *)oracle()->values[vcpu];
-	uint64_t scale = arg_number("scale", 8000), start;
+	uint64_t seed = 88172645463325252, scale = arg_number("scale", 8000), start;
 	unsigned int r;
 
 	(void)bi;
-	make_plan(scale < 4 ? 4 : scale);
+	round_scale = scale < 4 ? 4 : scale;
+	make_plan();
 	nr_rounds = arg_number("rounds", 0);
 	guest_ready("shares", names, vcpu);
 	start = rdtsc();
 	for (r = 0;; r++) {
-		run_round(r % NR_ROUNDS, count);
+		run_round(r % NR_ROUNDS, round_length(&seed), count);
 		if (nr_rounds && count[ROUNDS] == nr_rounds)
 			break;
 	}
