@@ -159,6 +159,18 @@ static inline __attribute__((always_inline)) int ukp_walk_translate(struct ukp_w
 }
 
 /*
+ * At most a window, and at least a byte. The mask changes nothing; it is there for verifiers that forget
+ * a bound which was tested on a copy of a register.
+ */
+static inline __attribute__((always_inline)) __u64 ukp_window_len(__u64 left)
+{
+	if (left > UKP_WINDOW)
+		left = UKP_WINDOW;
+	asm volatile("" : "+r"(left));
+	return ((left - 1) & (UKP_WINDOW - 1)) + 1;
+}
+
+/*
  * Read two words of the stack at @gva, which is 8-byte aligned; they may lie on two pages.
  * Returns UKP_STOP_ROOT when done, else the stop reason.
  */
@@ -183,8 +195,7 @@ static inline __attribute__((always_inline)) int ukp_walk_read(struct ukp_walk *
 	off &= 0xfff;
 	left = 4096 - off;
 	if (left >= sizeof(*rec)) {
-		if (left > UKP_WINDOW)
-			left = UKP_WINDOW;
+		left = ukp_window_len(left);
 		w->window_len = 0;
 		if (ukp_read_hva(w->window, left, w->page_hva + off))
 			return UKP_STOP_NOTRESIDENT;
@@ -222,8 +233,7 @@ static inline __attribute__((always_inline)) int ukp_walk_word(struct ukp_walk *
 	}
 	off &= 0xff8;
 	left = 4096 - off;
-	if (left > UKP_WINDOW)
-		left = UKP_WINDOW;
+	left = ukp_window_len(left);
 	w->window_len = 0;
 	if (ukp_read_hva(w->window, left, w->page_hva + off))
 		return UKP_STOP_NOTRESIDENT;
