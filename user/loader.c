@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -56,6 +57,8 @@ struct loader_link {
 
 #define MEMLOCK_ENOUGH (256ull << 20)
 #define LOG_TAIL 2048
+#define SPARE_LOAD_FDS 4  /* the kernel's types, the program's, one more each while they are found out */
+#define MAX_LOAD_FDS   64 /* maps and programs: about 40 */
 static char log_tail[LOG_TAIL]; /* libbpf's last words: the reason, when a load fails */
 
 /* A refused program comes with the verifier's whole log, of which the end tells why. */
@@ -227,6 +230,32 @@ static void size_maps(struct ukprof_bpf *skel, uint32_t max_vms)
 	bpf_map__set_max_entries(skel->maps.exit_rows, 8 * max_vms);
 }
 
+/*
+ * Short of descriptors libbpf takes its failed probes for features that the kernel lacks, and some other error
+ * comes of it. So whether there are enough is found out before, by taking them.
+ */
+static int try_descriptors(const struct ukprof_bpf *skel)
+{
+	struct bpf_program *prog;
+	struct bpf_map *map;
+	int fds[MAX_LOAD_FDS], nr = 0, needed = SPARE_LOAD_FDS, err = 0;
+
+	bpf_object__for_each_program(prog, skel->obj)
+		needed += bpf_program__autoload(prog);
+	bpf_object__for_each_map(map, skel->obj)
+		needed += bpf_map__autocreate(map);
+	while (!err && nr < needed && nr < MAX_LOAD_FDS) {
+		fds[nr] = eventfd(0, EFD_CLOEXEC);
+		if (fds[nr] < 0)
+			err = -errno;
+		else
+			nr++;
+	}
+	while (nr)
+		close(fds[--nr]);
+	return err;
+}
+
 /* Without CAP_SYS_ADMIN libbpf cannot ask for the types of modules, and gives up: it gets them as a file. */
 static struct ukprof_bpf *open_skel(struct loader *l)
 {
@@ -276,7 +305,9 @@ int loader__new(struct loader **out, const struct loader_opts *opts)
 	select_programs(l->skel, opts->exits);
 	if (opts->max_vms)
 		size_maps(l->skel, opts->max_vms);
-	err = ukprof_bpf__load(l->skel);
+	err = try_descriptors(l->skel);
+	if (!err)
+		err = ukprof_bpf__load(l->skel);
 	if (l->types_fd >= 0)
 		close(l->types_fd);
 	l->types_fd = -1;
