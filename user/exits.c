@@ -140,15 +140,12 @@ static void *append(void *array, size_t *nr, size_t size)
 
 static uint32_t vm_index(const struct builder *b, uint32_t id)
 {
-	const struct recording *rec = b->rec;
-	size_t i;
+	size_t place;
 
 	if (b->vm)
 		return *b->vm == id ? 0 : UINT32_MAX;
-	for (i = 0; i < recording__nr_vms(rec); i++)
-		if (!recording__vm_data(rec, i)->forgotten && recording__vm_data(rec, i)->id == id)
-			return i;
-	return UINT32_MAX;
+	place = recording__place(b->rec, id);
+	return place == RECORDING_NOWHERE ? UINT32_MAX : (uint32_t)place;
 }
 
 static struct exit_row *add_row(struct builder *b, uint32_t vm, uint32_t vcpu, uint32_t isa, uint32_t reason)
@@ -360,7 +357,7 @@ static int add_vms(struct builder *b, struct naming *naming)
 {
 	const struct recording_vm_data *data;
 	struct exit_stats *s = b->stats;
-	struct symbolizer *syms;
+	struct naming_status names;
 	struct exit_vm *vm;
 	size_t i, nr = recording__nr_vms(b->rec);
 
@@ -372,12 +369,13 @@ static int add_vms(struct builder *b, struct naming *naming)
 		if (b->vm && (data->forgotten || data->id != *b->vm))
 			continue;
 		vm = &s->vms[s->nr_vms++];
-		syms = naming__symbolizer(naming, i, &vm->verified);
+		naming__status(naming, i, &names);
+		vm->verified = names.verdict == NAMING_VERIFIED;
 		vm->name = strdup(data->name ? data->name : "");
 		vm->vmm = strdup(data->vmm ? data->vmm : "");
 		vm->pid = data->pid;
 		memcpy(vm->nr_place, data->nr_place, sizeof(vm->nr_place));
-		vm->syms = syms ? symbolizer__get(syms) : NULL;
+		vm->syms = names.syms ? symbolizer__get(names.syms) : NULL;
 		if (!vm->name || !vm->vmm)
 			return -ENOMEM;
 	}

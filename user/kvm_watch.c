@@ -119,10 +119,8 @@ int kvm_watch__fill(const struct kvm_watch *w, const struct recording *rec, stru
 	int err = 0;
 
 	for (i = 0; i < w->nr && !err; i++) {
-		for (k = 0; k < recording__nr_vms(rec); k++)
-			if (recording__vm_data(rec, k)->id == w->vms[i].id)
-				break;
-		if (k == recording__nr_vms(rec) || !w->vms[i].after)
+		k = recording__place(rec, w->vms[i].id);
+		if (k == RECORDING_NOWHERE || !w->vms[i].after)
 			continue;
 		err = kvm_stats__delta(w->vms[i].before, w->vms[i].after, &delta);
 		if (err)

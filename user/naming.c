@@ -304,17 +304,6 @@ int naming__update(struct naming *n, const struct recording *r)
 	return update(n, r, false);
 }
 
-static size_t index_of(const struct recording *r, uint32_t id)
-{
-	size_t i;
-
-	if (id < recording__nr_vms(r) && recording__vm_data(r, id)->id == id)
-		return id;
-	for (i = 0; recording__vm_data(r, i)->id != id; i++)
-		;
-	return i;
-}
-
 uint64_t naming__unresolved(struct naming *n, const struct recording *r, bool exits)
 {
 	const struct profile *p = exits ? recording__exit_profile(r) : recording__profile(r);
@@ -325,7 +314,7 @@ uint64_t naming__unresolved(struct naming *n, const struct recording *r, bool ex
 
 	for (i = 0; i < profile__nr(p); i++) {
 		profile__stack(p, i, &stack);
-		vm = index_of(r, stack.key.vm);
+		vm = recording__place(r, stack.key.vm);
 		if (!stack.nr_frames || vm >= n->nr ||
 		    !symbolizer__resolve(n->vms[vm].syms, stack.frames[0], false, &frames))
 			nr += stack.count;
@@ -482,11 +471,16 @@ static int name_exit(struct exit_frames *f, const struct recording_vm_data *vm, 
 /* Returns the stack's VM in the snapshot, or -1 if it is not wanted. */
 static int get_stack(const struct freezer *f, const struct profile *p, size_t i, struct profile_stack *stack)
 {
+	size_t place;
+
 	if (f->what->since)
 		profile__since(p, f->what->since, i, stack);
 	else
 		profile__stack(p, i, stack);
-	return stack->count || stack->weight ? f->index[index_of(f->r, stack->key.vm)] : -1;
+	if (!stack->count && !stack->weight)
+		return -1;
+	place = recording__place(f->r, stack->key.vm);
+	return place == RECORDING_NOWHERE ? -1 : f->index[place];
 }
 
 static int add_exit_stacks(struct freezer *f)
@@ -514,7 +508,7 @@ static int add_exit_stacks(struct freezer *f)
 		/* A guest that waits would be all that the picture shows. */
 		if (!f->what->idle && exit_names__is_idle(stack.key.isa, stack.key.reason))
 			s.weight_ns = 0;
-		err = name_exit(&frames, recording__vm_data(f->r, index_of(f->r, stack.key.vm)), &stack.key);
+		err = name_exit(&frames, recording__vm_data(f->r, recording__place(f->r, stack.key.vm)), &stack.key);
 		s.host = frames.frames;
 		s.nr_host = frames.nr;
 		if (!err)
@@ -629,14 +623,12 @@ char *naming__image(const struct naming *n, const struct recording *r, uint32_t 
 		    uint64_t *bias, bool *is_proven)
 {
 	const struct vm_naming *vm = NULL;
-	size_t i;
+	size_t i = recording__place(r, id);
 
 	*bias = 0;
 	*is_proven = false;
-	/* The recording has the VMs that are watched, numbered as the registry numbers all. */
-	for (i = 0; i < n->nr && i < recording__nr_vms(r) && !vm; i++)
-		if (!recording__vm_data(r, i)->forgotten && recording__vm_data(r, i)->id == id)
-			vm = &n->vms[i];
+	if (i < n->nr)
+		vm = &n->vms[i];
 	if (!vm || vm->state == VM_UNTRIED)
 		return choose_path(n, image);
 	switch (vm->state) {
@@ -653,10 +645,4 @@ char *naming__image(const struct naming *n, const struct recording *r, uint32_t 
 	default:
 		return NULL;
 	}
-}
-
-struct symbolizer *naming__symbolizer(struct naming *n, size_t i, bool *verified)
-{
-	*verified = i < n->nr && n->vms[i].state == VM_VERIFIED;
-	return i < n->nr ? n->vms[i].syms : NULL;
 }

@@ -111,12 +111,4 @@ bool naming__linear_offset(const struct naming *n, const char *image, uint64_t *
 char *naming__image(const struct naming *n, const struct recording *r, uint32_t id, const char *image,
 		    uint64_t *bias, bool *is_proven);
 
-/**
- * naming__symbolizer() - names of VM number @i as they are known now.
- * @verified: receives whether they are proven.
- *
- * Return: borrowed, valid until the next naming__update(); NULL if there are none.
- */
-struct symbolizer *naming__symbolizer(struct naming *n, size_t i, bool *verified);
-
 #endif /* USER_NAMING_H */

@@ -108,17 +108,24 @@ int recording__begin(struct recording *r, const struct recording_info *info)
 	return r->capture ? capture_writer__begin(r->capture, info) : 0;
 }
 
-static struct recording_vm_data *vm_by_id(struct recording *r, uint32_t id)
+size_t recording__place(const struct recording *r, uint32_t id)
 {
 	size_t i;
 
 	/* Ids are handed out in order, so the place is nearly always the id. */
 	if (id < r->nr_vms && r->vms[id].id == id && !r->vms[id].forgotten)
-		return &r->vms[id];
+		return id;
 	for (i = 0; i < r->nr_vms; i++)
 		if (r->vms[i].id == id && !r->vms[i].forgotten)
-			return &r->vms[i];
-	return NULL;
+			return i;
+	return RECORDING_NOWHERE;
+}
+
+static struct recording_vm_data *vm_by_id(struct recording *r, uint32_t id)
+{
+	size_t place = recording__place(r, id);
+
+	return place == RECORDING_NOWHERE ? NULL : &r->vms[place];
 }
 
 int recording__vm(struct recording *r, const struct recording_vm *vm)

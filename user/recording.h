@@ -55,6 +55,8 @@ enum recording_end {
 #define RECORDING_MAX_VMS   16384
 #define RECORDING_MAX_TEXTS 64 /* text probes kept of one VM */
 
+#define RECORDING_NOWHERE   SIZE_MAX
+
 #define RECORDING_METHODS   8  /* combinations of UKP_BY_* */
 
 /* What one text probe brought. */
@@ -131,6 +133,9 @@ const char *recording__stop_label(unsigned int stop);
 const struct recording_info *recording__info(const struct recording *r);
 size_t recording__nr_vms(const struct recording *r);
 const struct recording_vm_data *recording__vm_data(const struct recording *r, size_t i);
+
+/** recording__place() - Return: the place among the VMs of the one that records call @id; RECORDING_NOWHERE if none is. */
+size_t recording__place(const struct recording *r, uint32_t id);
 struct profile *recording__profile(const struct recording *r);
 struct profile *recording__exit_profile(const struct recording *r); /* of VM exits; weights in ns */
 uint64_t recording__nr_exit_stacks(const struct recording *r); /* taken into it */

@@ -333,6 +333,27 @@ static void vms_are_limited_and_ids_unique(void **state)
 }
 
 /* What was handed in may be gone as soon as the call returns. */
+/* A free place has id 0 and is still no VM 0. */
+static void forgotten_vms_are_not_found(void **state)
+{
+	struct recording *r = new_recording();
+
+	(void)state;
+	assert_int_equal(recording__place(r, 0), 0);
+	assert_int_equal(recording__place(r, 9), 1);
+	assert_true(recording__place(r, 1) == RECORDING_NOWHERE);
+	recording__forget_vm(r, 0);
+	recording__forget_vm(r, 9);
+	assert_true(recording__place(r, 0) == RECORDING_NOWHERE);
+	assert_true(recording__place(r, 9) == RECORDING_NOWHERE);
+	/* Ids come again, in any order of places. */
+	assert_int_equal(recording__vm(r, &(struct recording_vm){ .id = 9, .name = "c" }), 0);
+	assert_int_equal(recording__vm(r, &(struct recording_vm){ .id = 0, .name = "d" }), 0);
+	assert_string_equal(recording__vm_data(r, recording__place(r, 9))->name, "c");
+	assert_string_equal(recording__vm_data(r, recording__place(r, 0))->name, "d");
+	recording__free(r);
+}
+
 static void strings_are_copied(void **state)
 {
 	char event[] = "cycles", name[] = "web", args[] = "a=b";
@@ -363,6 +384,7 @@ int main(void)
 		cmocka_unit_test(unaccounted_is_0_only_if_all_adds_up),
 		cmocka_unit_test(duration_is_that_of_the_samples_if_there_was_no_end),
 		cmocka_unit_test(vms_are_limited_and_ids_unique),
+		cmocka_unit_test(forgotten_vms_are_not_found),
 		cmocka_unit_test(strings_are_copied),
 	};
 
