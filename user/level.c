@@ -136,28 +136,28 @@ void level_account__set(struct level_account *a, enum level level, uint64_t now_
 	start_measuring(a);
 }
 
-void level_account__tick(struct level_account *a, uint64_t now_ns)
+/* Returns false if nothing runs. */
+static bool settle(struct level_account *a, uint64_t now_ns)
 {
 	struct sums now;
 
 	if (!a->running)
-		return;
+		return false;
 	now = take_sums(a);
 	take_stock(a, &now, now_ns);
 	stop_measuring(a, &now);
-	if (!(++a->nr_ticks % MEASURED_ONE_IN))
+	return true;
+}
+
+void level_account__tick(struct level_account *a, uint64_t now_ns)
+{
+	if (settle(a, now_ns) && !(++a->nr_ticks % MEASURED_ONE_IN))
 		start_measuring(a);
 }
 
 void level_account__stop(struct level_account *a, uint64_t now_ns)
 {
-	struct sums now;
-
-	if (!a->running)
-		return;
-	now = take_sums(a);
-	take_stock(a, &now, now_ns);
-	stop_measuring(a, &now);
+	settle(a, now_ns);
 	a->running = false;
 }
 
