@@ -11,8 +11,8 @@
 
 #include "account.h"
 #include "capture.h"
-#include "cmd_exits.h"
 #include "cmd_target.h"
+#include "cmd_view.h"
 #include "exporter.h"
 #include "log.h"
 #include "naming.h"
@@ -26,20 +26,16 @@
 
 #define PROOF_HZ 19 /* samples that show the guest's code, so that names can be proven */
 
-enum { OPT_BUFFER = 256, OPT_EXITS, OPT_WEIGHT, OPT_EVERY, OPT_IDLE, OPT_NO_INLINE };
+enum { OPT_BUFFER = 256, OPT_EXITS, OPT_EVERY };
 
 struct record_opts {
 	struct session_opts session;
-	const char *symbols;
 	const char *output;
 	const char *format;
-	const char *exits_only; /* an option that was given and needs --exits */
+	struct cmd_view view;
 	unsigned int freq_hz;	/* 0: not given */
 	bool has_event;
 	bool exits;
-	bool by_time;
-	bool idle;
-	bool no_inline;
 };
 
 static const struct argp_option options[] = {
@@ -47,12 +43,9 @@ static const struct argp_option options[] = {
 	{ "freq", 'F', "HZ", 0, "samples per second and vCPU, 1-10000 (default: 99; with --exits: stacks of exits, 999)", 0 },
 	{ "event", 'e', "EVENT", 0, "cpu-clock (default: works everywhere) or cycles (needs a PMU)", 0 },
 	{ "exits", OPT_EXITS, NULL, 0, "show the guest code that causes VM exits, instead of where time goes", 0 },
-	{ "weight", OPT_WEIGHT, "WHAT", 0, "of exits: count (default), or time, the host time they took", 0 },
 	{ "every", OPT_EVERY, "N", 0, "take the stack of 1 in N exits, rounded up to a power of two; 1 takes all "
 				      "(default: as -F allows)", 0 },
-	{ "no-inline", OPT_NO_INLINE, NULL, 0, "show no inlined functions, and no lines", 0 },
-	{ "idle", OPT_IDLE, NULL, 0, "count the time of exits in which the guest waits (HLT), too", 0 },
-	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: what the VMM booted, or its .dbg twin)", 0 },
+	CMD_VIEW_OPTIONS,
 	{ "output", 'o', "FILE", 0, "where to; its ending names the format: .html .svg .folded .txt .pb.gz .ukp "
 				    "(default: " DEFAULT_OUTPUT "; - is standard output)", 0 },
 	{ "format", 'f', "FORMAT", 0, "html, svg, folded, text, pprof or ukp, whatever the ending (default: by the ending)", 0 },
@@ -85,20 +78,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case OPT_EXITS:
 		o->exits = true;
 		break;
-	case OPT_WEIGHT:
-		o->by_time = cmd_exits__parse_weight(arg);
-		o->exits_only = "--weight";
-		break;
 	case OPT_EVERY:
 		o->session.exit_every = cli__uint("--every", arg, 1, 1 << UKP_PICK_MAX_SHIFT);
-		o->exits_only = "--every";
-		break;
-	case OPT_NO_INLINE:
-		o->no_inline = true;
-		break;
-	case OPT_IDLE:
-		o->idle = true;
-		o->exits_only = "--idle";
+		o->view.exits_only = "--every";
 		break;
 	case 'e':
 		o->has_event = true;
@@ -108,9 +90,6 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 			o->session.sampler.event = SAMPLER_CPU_CLOCK;
 		else
 			cli__usage_error("give cpu-clock or cycles", "-e: no event is called '%s'", arg);
-		break;
-	case 's':
-		o->symbols = arg;
 		break;
 	case 'o':
 		o->output = arg;
@@ -122,13 +101,14 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		o->session.ring_bytes = parse_ring(arg);
 		break;
 	case ARGP_KEY_END:
-		if (o->exits_only && !o->exits)
-			cli__usage_error("add --exits", "%s is about VM exits", o->exits_only);
+		if (o->view.exits_only && !o->exits)
+			cli__usage_error("add --exits", "%s is about VM exits", o->view.exits_only);
 		if (o->has_event && o->exits)
 			cli__usage_error("leave one of the two out", "-e chooses the clock of samples, and --exits takes none");
 		return cmd_target__parse(key, arg, state, &o->session);
 	default:
-		return cmd_target__parse(key, arg, state, &o->session);
+		if (cmd_view__parse(key, arg, &o->view) == ARGP_ERR_UNKNOWN)
+			return cmd_target__parse(key, arg, state, &o->session);
 	}
 	return 0;
 }
@@ -326,7 +306,7 @@ static int run_record(const struct record_opts *o)
 	enum session_status status;
 	struct output *out = NULL;
 	struct record r = {
-		.what = { .measure = cmd_exits__measure(o->exits, o->by_time), .idle = o->idle },
+		.what = cmd_view__what(&o->view, o->exits),
 		.exits = o->exits,
 	};
 	int ret = CLI_FAILED;
@@ -337,7 +317,7 @@ static int run_record(const struct record_opts *o)
 		if (!exporter)
 			return CLI_USAGE;
 	}
-	switch (naming__new(&r.naming, o->symbols)) {
+	switch (cmd_view__naming(&o->view, &r.naming)) {
 	case 0:
 		break;
 	case -EINVAL:
@@ -345,8 +325,6 @@ static int run_record(const struct record_opts *o)
 	default:
 		goto no_memory;
 	}
-	if (o->no_inline)
-		naming__without_inlines(r.naming);
 	if (recording__new(&r.rec))
 		goto no_memory;
 	status = session__new(&session, &o->session, r.rec);

@@ -9,7 +9,7 @@
 
 #include "account.h"
 #include "capture.h"
-#include "cmd_exits.h"
+#include "cmd_view.h"
 #include "exporter.h"
 #include "log.h"
 #include "naming.h"
@@ -18,25 +18,16 @@
 
 struct report_opts {
 	const char *input;
-	const char *symbols;
 	const char *output;
 	const char *format;
-	bool by_time;
-	bool idle;
-	bool no_inline;
-	const char *exits_only; /* an option that was given and needs a capture of exits */
+	struct cmd_view view;
 };
 
-enum { OPT_WEIGHT = 256, OPT_IDLE, OPT_NO_INLINE };
-
 static const struct argp_option options[] = {
-	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: the one that was recorded, or its .dbg twin)", 0 },
+	CMD_VIEW_OPTIONS,
 	{ "output", 'o', "FILE", 0, "where to; its ending names the format: .html .svg .folded .pb.gz .txt "
 				    "(default: standard output)", 0 },
 	{ "format", 'f', "FORMAT", 0, "html, svg, folded, text or pprof, whatever the ending (default: by the ending, else text)", 0 },
-	{ "weight", OPT_WEIGHT, "WHAT", 0, "of VM exits: count (default), or time, the host time they took", 0 },
-	{ "no-inline", OPT_NO_INLINE, NULL, 0, "show no inlined functions, and no lines", 0 },
-	{ "idle", OPT_IDLE, NULL, 0, "count the time in which the guest waits (HLT), too", 0 },
 	{ 0 },
 };
 
@@ -45,25 +36,11 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	struct report_opts *o = state->input;
 
 	switch (key) {
-	case 's':
-		o->symbols = arg;
-		break;
 	case 'o':
 		o->output = arg;
 		break;
 	case 'f':
 		o->format = arg;
-		break;
-	case OPT_WEIGHT:
-		o->by_time = cmd_exits__parse_weight(arg);
-		o->exits_only = "--weight";
-		break;
-	case OPT_NO_INLINE:
-		o->no_inline = true;
-		break;
-	case OPT_IDLE:
-		o->idle = true;
-		o->exits_only = "--idle";
 		break;
 	case ARGP_KEY_ARG:
 		if (o->input)
@@ -76,7 +53,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 					 "the capture file is missing");
 		break;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return cmd_view__parse(key, arg, &o->view);
 	}
 	return 0;
 }
@@ -134,7 +111,7 @@ static int run_report(const struct report_opts *o)
 	exporter = cli__format(o->format ? o->format : o->output ? NULL : "text", o->output, false);
 	if (!exporter)
 		return CLI_USAGE;
-	err = naming__new(&naming, o->symbols);
+	err = cmd_view__naming(&o->view, &naming);
 	if (!err)
 		err = recording__new(&rec);
 	ret = CLI_FAILED;
@@ -142,8 +119,6 @@ static int run_report(const struct report_opts *o)
 		goto out;
 	if (err)
 		goto no_memory;
-	if (o->no_inline)
-		naming__without_inlines(naming);
 	ret = read_capture(o->input, rec);
 	if (ret)
 		goto out;
@@ -152,10 +127,10 @@ static int run_report(const struct report_opts *o)
 	if (!out)
 		goto out;
 	is_exits = recording__is_of_exits(rec);
-	what.measure = cmd_exits__measure(is_exits, o->by_time);
-	what.idle = o->idle;
-	if (!is_exits && o->exits_only) {
-		log_err("report: %s: %s is about VM exits, and this capture is of samples", o->input, o->exits_only);
+	what = cmd_view__what(&o->view, is_exits);
+	if (!is_exits && o->view.exits_only) {
+		log_err("report: %s: %s is about VM exits, and this capture is of samples", o->input,
+			o->view.exits_only);
 		log_hint("record with --exits to look at VM exits");
 		ret = CLI_USAGE;
 		goto out;

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cmd_view.h"
+
+#include <string.h>
+
+#include "cli.h"
+
+/* Returns true for time. */
+static bool parse_weight(const char *arg)
+{
+	if (!strcmp(arg, "time"))
+		return true;
+	if (strcmp(arg, "count"))
+		cli__usage_error("give count or time", "--weight: '%s' is neither", arg);
+	return false;
+}
+
+error_t cmd_view__parse(int key, char *arg, struct cmd_view *v)
+{
+	switch (key) {
+	case 's':
+		v->symbols = arg;
+		break;
+	case CMD_VIEW_WEIGHT:
+		v->by_time = parse_weight(arg);
+		v->exits_only = "--weight";
+		break;
+	case CMD_VIEW_IDLE:
+		v->idle = true;
+		v->exits_only = "--idle";
+		break;
+	case CMD_VIEW_NO_INLINE:
+		v->no_inline = true;
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+int cmd_view__naming(const struct cmd_view *v, struct naming **out)
+{
+	int err = naming__new(out, v->symbols);
+
+	if (!err && v->no_inline)
+		naming__without_inlines(*out);
+	return err;
+}
+
+struct naming_what cmd_view__what(const struct cmd_view *v, bool is_exits)
+{
+	struct naming_what what = { .measure = SNAP_MEASURE_SAMPLES, .idle = v->idle };
+
+	if (is_exits)
+		what.measure = v->by_time ? SNAP_MEASURE_EXIT_TIME : SNAP_MEASURE_EXITS;
+	return what;
+}
