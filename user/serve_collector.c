@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
+#include "clock.h"
 #include "cmd_target.h"
 #include "host_stats.h"
 #include "log.h"
@@ -45,14 +45,6 @@ struct serve {
 	bool is_ready;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
 static bool on_linear_offset(void *ctx, const char *image, uint64_t *offset)
 {
 	const struct serve *s = ctx;
@@ -73,7 +65,7 @@ static void on_vm_new(void *ctx, uint32_t id, pid_t pid, int fd)
 
 	(void)pid;
 	(void)fd;
-	if (serve_stats__vm_new(s->stats, id, now_ns()))
+	if (serve_stats__vm_new(s->stats, id))
 		log_err("serve: out of memory");
 }
 
@@ -81,7 +73,7 @@ static void on_vm_gone(void *ctx, uint32_t id)
 {
 	struct serve *s = ctx;
 
-	serve_stats__vm_gone(s->stats, id, now_ns());
+	serve_stats__vm_gone(s->stats, id, clock__mono_ns());
 }
 
 static bool find_vm(void *ctx, const char *label, uint32_t *id, size_t *place)
@@ -134,15 +126,13 @@ static int publish(struct serve *s)
 static void forget_vms(struct serve *s, uint64_t now)
 {
 	uint32_t ids[256];
-	size_t nr, i, k;
+	size_t nr, i;
 
 	nr = serve_stats__due(s->stats, now, ids, sizeof(ids) / sizeof(ids[0]));
 	if (!nr || (serve_jobs__is_busy(s->jobs) && nr < sizeof(ids) / sizeof(ids[0])))
 		return;
 	for (i = 0; i < nr; i++)
-		for (k = 0; k < recording__nr_vms(s->rec); k++)
-			if (!recording__vm_data(s->rec, k)->forgotten && recording__vm_data(s->rec, k)->id == ids[i])
-				naming__forget(s->naming, k);
+		naming__forget(s->naming, recording__place(s->rec, ids[i]));
 	serve_stats__forget(s->stats, ids, nr);
 	session__release_vms(s->session, ids, nr);
 }
@@ -164,7 +154,7 @@ static void tell_service(struct serve *s, uint64_t now)
 static int on_tick(void *ctx, uint64_t elapsed_ns)
 {
 	struct serve *s = ctx;
-	uint64_t now = now_ns();
+	uint64_t now = clock__mono_ns();
 	int err = serve_link__error(s->link);
 
 	(void)elapsed_ns;

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "exit_stats.h"
 #include "exits.h"
 #include "exporter.h"
@@ -71,14 +71,6 @@ struct serve_jobs {
 	struct serve_job_counts counts;
 };
 
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
 static void put(struct queue *q, struct job *job)
 {
 	job->next = NULL;
@@ -136,7 +128,7 @@ static int write_flame(const struct job *job, struct sink *sink)
 	if (err)
 		return err;
 	sink__printf(sink, "{\"epoch\":%" PRIu64 ",\"wall_ns\":\"%" PRIu64 "\",\"mono_ns\":\"%" PRIu64 "\",\"flame\":",
-		     job->epoch, now_ns(CLOCK_REALTIME), job->end_ns);
+		     job->epoch, clock__wall_ns(), job->end_ns);
 	flame_json__write(tree, flame__unit(job->snap), sink);
 	sink__puts(sink, "}\n");
 	flame_tree__free(tree);
@@ -344,7 +336,7 @@ static void freeze(struct serve_jobs *j, struct job *job, struct session *sessio
 void serve_jobs__run(struct serve_jobs *j, struct session *session, struct recording *rec, struct naming *naming,
 		     bool (*find_vm)(void *ctx, const char *label, uint32_t *id, size_t *place), void *ctx)
 {
-	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	uint64_t now = clock__mono_ns();
 	struct job *job, *next, **at;
 
 	pthread_mutex_lock(&j->lock);
@@ -355,7 +347,7 @@ void serve_jobs__run(struct serve_jobs *j, struct session *session, struct recor
 		job->has_vm = job->label;
 		job->start_ns = now;
 		job->end_ns = now + job->seconds * 1000000000ULL;
-		job->start_wall_ns = now_ns(CLOCK_REALTIME);
+		job->start_wall_ns = clock__wall_ns();
 		if (is_exits(job) && job->end_ns + EXITS_LINGER > j->exits_until_ns)
 			j->exits_until_ns = job->end_ns + EXITS_LINGER;
 		if (job->has_vm && !find_vm(ctx, job->label, &job->vm, &job->vm_place)) {
@@ -384,7 +376,7 @@ void serve_jobs__run(struct serve_jobs *j, struct session *session, struct recor
 
 bool serve_jobs__wants_exit_stacks(const struct serve_jobs *j)
 {
-	return j->exits_until_ns > now_ns(CLOCK_MONOTONIC);
+	return j->exits_until_ns > clock__mono_ns();
 }
 
 bool serve_jobs__is_busy(const struct serve_jobs *j)

@@ -5,8 +5,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "host_stats.h"
 #include "metrics.h"
 #include "sd.h"
@@ -27,14 +27,6 @@ struct serve_pages {
 	struct host_stats *past[NR_PAST]; /* the oldest first */
 	size_t nr_past;
 };
-
-static uint64_t mono_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
 
 void serve_pages__publish(struct serve_pages *p, struct host_stats *hs)
 {
@@ -116,7 +108,7 @@ static void add_http(struct serve_pages *p, struct host_stats *hs, const struct 
 static int write_metrics(struct serve_pages *p, const struct host_stats *hs, const struct serve_request *ask,
 			 struct sink *sink)
 {
-	struct metrics_opts opts = { .now_mono_ns = mono_ns(), .without_exporter = p->without_exporter };
+	struct metrics_opts opts = { .now_mono_ns = clock__mono_ns(), .without_exporter = p->without_exporter };
 	struct host_counter refused[HTTP_NR_REFUSALS];
 	struct host_stats with = *hs;
 
@@ -133,7 +125,7 @@ static int write_page(struct serve_pages *p, const struct serve_request *ask, co
 	case SERVE_ASK_SD:
 		return sd__write(hs, text, sink);
 	default:
-		return vms_json__write(hs, earlier, mono_ns(), sink);
+		return vms_json__write(hs, earlier, clock__mono_ns(), sink);
 	}
 }
 

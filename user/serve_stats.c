@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "exit_names.h"
 #include "host_stats.h"
 #include "hostinfo.h"
@@ -84,14 +84,6 @@ struct serve_stats {
 	bool emulated;
 };
 
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
 int serve_stats__new(struct serve_stats **out, struct recording *rec, struct naming *naming, size_t max_functions,
 		     bool kvm_stats)
 {
@@ -104,7 +96,7 @@ int serve_stats__new(struct serve_stats **out, struct recording *rec, struct nam
 	s->naming = naming;
 	s->max_functions = max_functions;
 	s->reads_kvm = kvm_stats;
-	s->start_wall_ns = now_ns(CLOCK_REALTIME);
+	s->start_wall_ns = clock__wall_ns();
 	s->emulated = hostinfo__kvm_vendor() == KVM_VENDOR_SOFTWARE;
 	if (profile__mark(recording__profile(rec), &s->seen)) {
 		free(s);
@@ -142,12 +134,11 @@ static struct served_vm *vm_by_id(struct serve_stats *s, uint32_t id)
 	return id < s->nr_by_id && s->by_id[id] ? &s->vms[s->by_id[id] - 1] : NULL;
 }
 
-int serve_stats__vm_new(struct serve_stats *s, uint32_t id, uint64_t now)
+int serve_stats__vm_new(struct serve_stats *s, uint32_t id)
 {
 	struct served_vm *vms;
 	uint32_t *by_id;
 
-	(void)now;
 	if (id >= s->nr_by_id) {
 		by_id = reallocarray(s->by_id, id + 64, sizeof(*by_id));
 		if (!by_id)
@@ -164,7 +155,7 @@ int serve_stats__vm_new(struct serve_stats *s, uint32_t id, uint64_t now)
 		.up = true,
 		.id = id,
 		.serial = s->next_serial,
-		.seen_wall_ns = now_ns(CLOCK_REALTIME),
+		.seen_wall_ns = clock__wall_ns(),
 	};
 	if (s->max_functions && strpool__new(&vms[s->nr].names))
 		return -ENOMEM;
@@ -261,20 +252,6 @@ static int count_function(const struct serve_stats *s, struct served_vm *vm, con
 	return 0;
 }
 
-/* The place of a VM in the recording, by which naming knows it. */
-static size_t place_of(const struct recording *rec, uint32_t id)
-{
-	size_t i;
-
-	/* Nearly always. */
-	if (id < recording__nr_vms(rec) && !recording__vm_data(rec, id)->forgotten && recording__vm_data(rec, id)->id == id)
-		return id;
-	for (i = 0; i < recording__nr_vms(rec); i++)
-		if (!recording__vm_data(rec, i)->forgotten && recording__vm_data(rec, i)->id == id)
-			break;
-	return i;
-}
-
 bool serve_stats__find(struct serve_stats *s, uint32_t serial, uint32_t *id, size_t *place)
 {
 	size_t i;
@@ -283,7 +260,7 @@ bool serve_stats__find(struct serve_stats *s, uint32_t serial, uint32_t *id, siz
 		if (s->vms[i].serial != serial)
 			continue;
 		*id = s->vms[i].id;
-		*place = place_of(s->rec, *id);
+		*place = recording__place(s->rec, *id);
 		return true;
 	}
 	return false;
@@ -304,7 +281,7 @@ static int add_stack(struct serve_stats *s, const struct profile_stack *st)
 	if (!vcpu)
 		return -ENOMEM;
 	vcpu->sample_ns[st->key.place] += st->weight;
-	naming__status(s->naming, place_of(s->rec, vm->id), &status);
+	naming__status(s->naming, recording__place(s->rec, vm->id), &status);
 	vm->nr_frames += st->nr_frames * st->count;
 	if (!st->nr_frames)
 		vm->nr_unresolved_samples += st->count;
@@ -464,7 +441,7 @@ static void add_waits(struct serve_stats *s, struct vm_registry *registry)
 /* A VM that has gone keeps what it showed last. */
 static void read_kvm(struct serve_stats *s, struct vm_registry *registry)
 {
-	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	uint64_t now = clock__mono_ns();
 	struct kvm_stats *kvm;
 	struct served_vm *vm;
 	struct vm *known;
@@ -568,7 +545,7 @@ static int fill_vm(struct serve_stats *s, struct host_stats *hs, struct host_vm 
 		[NAMING_VERIFIED] = HOST_IMAGE_VERIFIED,
 		[NAMING_WRONG] = HOST_IMAGE_WRONG,
 	};
-	size_t place = place_of(s->rec, vm->id), i;
+	size_t place = recording__place(s->rec, vm->id), i;
 	const struct recording_vm_data *data = recording__vm_data(s->rec, place);
 	struct naming_status status;
 	const char *slash;
@@ -730,7 +707,7 @@ static int fill_costs(struct serve_stats *s, struct session *session, struct hos
 
 static const char *name_of(const struct serve_stats *s, const struct served_vm *vm)
 {
-	return recording__vm_data(s->rec, place_of(s->rec, vm->id))->name;
+	return recording__vm_data(s->rec, recording__place(s->rec, vm->id))->name;
 }
 
 /* A VM that was started again has its former name, and the former one's series. */
@@ -753,8 +730,8 @@ static int fill(struct serve_stats *s, struct session *session, struct host_stat
 	hs->libbpf = loader__libbpf_version();
 	hs->level = level__name(session__level(session));
 	hs->start_wall_ns = s->start_wall_ns;
-	hs->wall_ns = now_ns(CLOCK_REALTIME);
-	hs->mono_ns = now_ns(CLOCK_MONOTONIC);
+	hs->wall_ns = clock__wall_ns();
+	hs->mono_ns = clock__mono_ns();
 	hs->period_ns = recording__info(s->rec)->period_ns;
 	hs->nr_snapshots = ++s->nr_snapshots;
 	hs->nr_vms_seen = s->next_serial;
@@ -786,7 +763,7 @@ static int fill(struct serve_stats *s, struct session *session, struct host_stat
 
 int serve_stats__publish(struct serve_stats *s, struct session *session, struct host_stats **out)
 {
-	uint64_t start = now_ns(CLOCK_MONOTONIC);
+	uint64_t start = clock__mono_ns();
 	struct host_stats *hs;
 	int err;
 
@@ -805,7 +782,7 @@ int serve_stats__publish(struct serve_stats *s, struct session *session, struct 
 		host_stats__put(hs);
 		return err;
 	}
-	hs->collect_ns = now_ns(CLOCK_MONOTONIC) - start;
+	hs->collect_ns = clock__mono_ns() - start;
 	*out = hs;
 	return 0;
 }

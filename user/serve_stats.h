@@ -38,7 +38,7 @@ void serve_stats__free(struct serve_stats *s); /* accepts NULL; before the recor
 bool serve_stats__find(struct serve_stats *s, uint32_t serial, uint32_t *id, size_t *place);
 
 /** serve_stats__vm_new(), serve_stats__vm_gone() - as session_ops tells. Return: 0 or -ENOMEM. */
-int serve_stats__vm_new(struct serve_stats *s, uint32_t id, uint64_t now_ns);
+int serve_stats__vm_new(struct serve_stats *s, uint32_t id);
 void serve_stats__vm_gone(struct serve_stats *s, uint32_t id, uint64_t now_ns);
 
 /**

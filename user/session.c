@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "exits.h"
 #include "hostinfo.h"
 #include "kvm_events.h"
@@ -60,14 +61,6 @@ struct session {
 	bool explained;
 	char text[256];
 };
-
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
 
 /* The image is a guess until it is proven, which takes a tick or two: what the guest runs is rarely another. */
 static void set_unwind(struct session *s, struct vm *vm)
@@ -470,7 +463,7 @@ static int begin_recording(struct session *s)
 						       sampler__event_name(s->opts.sampler.event),
 		.freq_hz = s->opts.sampler.freq_hz,
 		.period_ns = sampler__period_ns(&s->opts.sampler),
-		.start_wall_ns = now_ns(CLOCK_REALTIME),
+		.start_wall_ns = clock__wall_ns(),
 		.start_mono_ns = s->start_ns,
 		.is_emulated = hostinfo__kvm_vendor() == KVM_VENDOR_SOFTWARE,
 	};
@@ -547,7 +540,7 @@ int session__set_level(struct session *s, enum level level)
 		return -EINVAL;
 	/* What is attached on the way up is the new level's from its first run on; on the way down, to its last. */
 	if (level > s->level)
-		level_account__set(s->levels, level, now_ns(CLOCK_MONOTONIC));
+		level_account__set(s->levels, level, clock__mono_ns());
 	if (level < LEVEL_EXITS)
 		stop_counting(s);
 	for (i = 0; i < vm_registry__nr(s->registry) && !err; i++) {
@@ -563,12 +556,12 @@ int session__set_level(struct session *s, enum level level)
 	if (!err && level >= LEVEL_EXITS && !s->counting)
 		err = start_counting(s);
 	if (err) {
-		level_account__set(s->levels, s->level, now_ns(CLOCK_MONOTONIC));
+		level_account__set(s->levels, s->level, clock__mono_ns());
 		return err;
 	}
 	set_exit_stacks(s, level == LEVEL_FULL);
 	if (level <= s->level)
-		level_account__set(s->levels, level, now_ns(CLOCK_MONOTONIC));
+		level_account__set(s->levels, level, clock__mono_ns());
 	s->level = level;
 	return 0;
 }
@@ -612,7 +605,7 @@ static void session__stop(struct session *s)
 
 	stop_counting(s);
 	if (s->levels)
-		level_account__stop(s->levels, now_ns(CLOCK_MONOTONIC));
+		level_account__stop(s->levels, clock__mono_ns());
 	for (i = 0; s->registry && i < vm_registry__nr(s->registry); i++) {
 		vm = vm_registry__vm(s->registry, i);
 		for (k = 0; vm && k < vm->nr_vcpus; k++)
@@ -691,7 +684,7 @@ static enum recording_end run_loop(struct session *s, const struct session_ops *
 		timeout_ms = end_ns == UINT64_MAX ? -1 : (int)((end_ns - now + 999999) / 1000000 & 0x7fffffff);
 		epoll_wait(s->epoll_fd, ev, 5, timeout_ms);
 		loader__consume(s->loader);
-		now = now_ns(CLOCK_MONOTONIC);
+		now = clock__mono_ns();
 		if (take_signals(s))
 			return RECORDING_INTERRUPTED;
 		if (now >= end_ns)
@@ -731,7 +724,7 @@ enum session_status session__run(struct session *s, const struct session_ops *op
 			log_hint("raise the limit on open files: ulimit -n 1024");
 		return SESSION_FAILED;
 	}
-	s->start_ns = now_ns(CLOCK_MONOTONIC);
+	s->start_ns = clock__mono_ns();
 	err = begin_recording(s);
 	if (!err)
 		err = start_sampling(s);
@@ -743,7 +736,7 @@ enum session_status session__run(struct session *s, const struct session_ops *op
 	if (!err)
 		err = take_counters(s);
 	if (!err)
-		err = recording__end(s->rec, how, now_ns(CLOCK_MONOTONIC) - s->start_ns);
+		err = recording__end(s->rec, how, clock__mono_ns() - s->start_ns);
 	while (read_fd(s->signal_fd, sizeof(struct signalfd_siginfo)))
 		;
 	sigprocmask(SIG_SETMASK, &s->old_mask, NULL);

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
+
+#include "clock.h"
 
 #define MAX_QUEUED	16
 #define MAX_PER_ADDR	2
@@ -38,14 +39,6 @@ struct http_auth {
 	struct punished punished[NR_PUNISHED];
 	size_t next_punished;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void free_job(struct http_auth_job *job)
 {
@@ -201,7 +194,7 @@ static bool is_remembered(const struct http_auth *auth, const unsigned char *sum
 
 static bool is_punished(const struct http_auth *auth, const struct http_addr_key *key)
 {
-	uint64_t now = now_ms();
+	uint64_t now = clock__mono_ms();
 
 	for (size_t i = 0; i < NR_PUNISHED; i++)
 		if (auth->punished[i].until_ms > now && !memcmp(&auth->punished[i].key, key, sizeof(*key)))
@@ -279,7 +272,7 @@ struct http_auth_job *http_auth__next_done(struct http_auth *auth)
 		return NULL;
 
 	if (job->result == -EACCES) {
-		auth->punished[auth->next_punished++ % NR_PUNISHED] = (struct punished){ job->key, now_ms() + PUNISH_MS };
+		auth->punished[auth->next_punished++ % NR_PUNISHED] = (struct punished){ job->key, clock__mono_ms() + PUNISH_MS };
 	} else if (!job->result && !digest_job(auth, job, sum) && !is_remembered(auth, sum)) {
 		memcpy(auth->right[auth->next_right++ % NR_REMEMBERED], sum, DIGEST_LEN);
 		if (auth->nr_right < NR_REMEMBERED)

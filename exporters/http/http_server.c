@@ -10,9 +10,9 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 
 #define MAX_EVENTS	64
@@ -64,14 +64,6 @@ void http_server__count_refusal(struct http_server *srv, enum http_refusal why)
 void http_server__count_status(struct http_server *srv, unsigned int status)
 {
 	atomic_fetch_add_explicit(&srv->counters.requests[status / 100 % 6], 1, memory_order_relaxed);
-}
-
-static uint64_t clock_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 void http_server__wake(void *ctx)
@@ -323,7 +315,7 @@ static void turn(struct http_server *srv)
 	struct epoll_event events[MAX_EVENTS];
 	int i, n = epoll_wait(srv->epoll_fd, events, MAX_EVENTS, wait_ms(srv));
 
-	srv->now_ms = clock_ms();
+	srv->now_ms = clock__mono_ms();
 	for (i = 0; i < n; i++) {
 		struct source *source = events[i].data.ptr;
 
@@ -512,7 +504,7 @@ int http_server__start(struct http_server *srv)
 	if (err)
 		goto fail;
 	srv->is_accepting = true;
-	srv->now_ms = clock_ms();
+	srv->now_ms = clock__mono_ms();
 
 	/* Signals belong to the main thread. */
 	sigfillset(&all);
