@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -35,6 +36,7 @@ struct loader {
 	__u32 *text_wanted;
 	struct ukp_settings *settings;
 	size_t nr_cpus;
+	uint64_t kvm_instance; /* that the programs were made for; 0: any will do */
 	void (*handle)(void *ctx, const void *data, size_t len);
 	void *handle_ctx;
 	struct bpf_link *exit_links[16];
@@ -133,8 +135,21 @@ static int explain_load_error(int err)
 	return err;
 }
 
+/* Tells one loading of the module from the next; 0 if there is none. */
+static uint64_t kvm_instance(void)
+{
+	struct stat st;
+
+	return stat("/sys/module/kvm", &st) ? 0 : st.st_ino;
+}
+
+bool loader__fits_kvm(const struct loader *l)
+{
+	return !l->kvm_instance || l->kvm_instance == kvm_instance();
+}
+
 /* Before 5.17 the note that an interrupt hit the guest is a per-CPU variable of the kvm module. */
-static void find_current_vcpu(struct ukprof_bpf *skel)
+static void find_current_vcpu(struct loader *l)
 {
 	struct kallsyms_want want[] = {
 		{ .name = "current_vcpu", .module = "kvm" },
@@ -144,8 +159,9 @@ static void find_current_vcpu(struct ukprof_bpf *skel)
 	if (kallsyms__find(want, 2))
 		return;
 	if (want[0].addr && want[1].addr) {
-		skel->rodata->current_vcpu_addr = want[0].addr;
-		skel->rodata->per_cpu_offset_addr = want[1].addr;
+		l->kvm_instance = kvm_instance();
+		l->skel->rodata->current_vcpu_addr = want[0].addr;
+		l->skel->rodata->per_cpu_offset_addr = want[1].addr;
 	}
 }
 
@@ -292,7 +308,7 @@ int loader__new(struct loader **out, const struct loader_opts *opts)
 		err = explain_load_error(-errno);
 		goto err_free;
 	}
-	find_current_vcpu(l->skel);
+	find_current_vcpu(l);
 	l->skel->rodata->wakeup_bytes = opts->ring_bytes / 4;
 	l->skel->rodata->is_emulated = hostinfo__kvm_vendor() == KVM_VENDOR_SOFTWARE;
 	bpf_map__set_max_entries(l->skel->maps.ring, opts->ring_bytes);

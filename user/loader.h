@@ -106,6 +106,12 @@ struct loader_link;
 int loader__attach(struct loader *l, int perf_fd, struct loader_link **out);
 void loader__detach(struct loader_link *link); /* accepts NULL */
 
+/**
+ * loader__fits_kvm() - whether the KVM that is loaded is still the one that the programs were made for. A module
+ * that was removed and loaded again matters only where its variables are read: before kernel 5.17.
+ */
+bool loader__fits_kvm(const struct loader *l);
+
 /* --- VM exits --- */
 
 /**

@@ -29,6 +29,7 @@
 #define NR_EARLY      8
 #define RESCAN_NS     5000000000ULL /* look for all, event or not */
 #define SETTLE_NS     3000000000ULL /* after an event: vCPUs come a little later than their VM */
+#define NO_VM_NS      1000000000ULL /* without a VM for so long, KVM is let go */
 #define TEXT_AT_START 32		   /* text probes asked of a new VM */
 #define TEXT_PER_TICK 4
 
@@ -44,6 +45,7 @@ struct session {
 	struct kvm_events *events; /* NULL: not asked for, or the kernel sends none */
 	uint64_t event_ns;	   /* of the last event */
 	uint64_t scan_ns;	   /* of the last look at all */
+	uint64_t alive_ns;	   /* when a VM was there last */
 	uint64_t nr_seen_before;   /* VMs found at the start */
 	uint64_t nr_seen;
 	struct exits *exits; /* NULL: not asked for */
@@ -622,6 +624,31 @@ static bool is_scan_due(const struct session *s, uint64_t now)
 	return !s->events || now - s->scan_ns >= RESCAN_NS || now - s->event_ns < SETTLE_NS;
 }
 
+/*
+ * Programs on KVM's tracepoints keep its module from being removed. So there are none while no VM runs; what was
+ * counted stays. A module that was loaded anew in between is the same to us, but for kernels before 5.17.
+ */
+static int let_go_of_kvm(struct session *s, uint64_t now)
+{
+	bool is_away = !s->alive_ns;
+
+	if (vm_registry__nr_alive(s->registry)) {
+		s->alive_ns = now;
+		if (is_away && !loader__fits_kvm(s->loader)) {
+			log_err("session: KVM was loaded anew, and this kernel does not tell where its new variables are");
+			log_hint("start ukprof again");
+			s->explained = true;
+			return -ESTALE;
+		}
+		return s->level >= LEVEL_EXITS && !s->counting ? start_counting(s) : 0;
+	}
+	if (is_away || now - s->alive_ns >= NO_VM_NS) {
+		stop_counting(s);
+		s->alive_ns = 0;
+	}
+	return 0;
+}
+
 /* Returns false when there is nothing left to record. */
 static bool refresh(struct session *s, uint64_t now)
 {
@@ -635,6 +662,7 @@ static bool refresh(struct session *s, uint64_t now)
 	}
 	if (err && err != -ESRCH && err != -ENODEV)
 		log_debug("session: refresh: %s", strerror(-err));
+	s->err = s->err ? s->err : let_go_of_kvm(s, now);
 	for (i = 0; i < vm_registry__nr(s->registry); i++) {
 		vm = vm_registry__vm(s->registry, i);
 		if (!is_target(s, vm))
@@ -724,7 +752,7 @@ enum session_status session__run(struct session *s, const struct session_ops *op
 			log_hint("raise the limit on open files: ulimit -n 1024");
 		return SESSION_FAILED;
 	}
-	s->start_ns = clock__mono_ns();
+	s->start_ns = s->alive_ns = clock__mono_ns();
 	err = begin_recording(s);
 	if (!err)
 		err = start_sampling(s);
