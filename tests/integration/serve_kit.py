@@ -37,7 +37,7 @@ def demand(truth, text):
         raise Wrong(text)
 
 
-def await_true(what, text, seconds=10, step=0.05):
+def await_true(what, text, seconds=60, step=0.05):
     """What @what returns, as soon as that is true."""
     end = time.monotonic() + seconds
     while True:
@@ -127,7 +127,7 @@ def hold(process):
                 states.append(f.read().rpartition(")")[2].split()[0])
         return all(s in "Tt" for s in states)
 
-    await_true(stopped, "the VMM stands still", 10, 0.01)
+    await_true(stopped, "the VMM stands still", 60, 0.01)
 
 
 def release(process):
@@ -206,7 +206,7 @@ class Server:
     def series(self):
         return Series(self.page())
 
-    def await_series(self, truth, text, seconds=10):
+    def await_series(self, truth, text, seconds=60):
         """The first page for which @truth is true."""
 
         def look():
@@ -215,7 +215,7 @@ class Server:
 
         return await_true(look, text, seconds, 0.1)
 
-    def await_vms(self, *names, seconds=10):
+    def await_vms(self, *names, seconds=60):
         return self.await_series(lambda s: all(s.get("ukprof_vm_up", vm=n) == 1 for n in names), f"VMs {names} are up", seconds)
 
     def settle(self):
