@@ -286,6 +286,7 @@ static void begin_stop(struct http_server *srv)
 {
 	srv->is_stopping = true;
 	watch_listeners(srv, false);
+	take_replies(srv); /* what was replied before the end is sent */
 	for (struct conn *c = srv->conns; c; c = c->next) {
 		struct http_request *req = c->req;
 

@@ -754,6 +754,27 @@ static void answers_503_when_it_stops(void **state)
 	assert_int_equal(http_pending__reply_text(pending, 200, "late"), -ECANCELED);
 }
 
+/* A reply that came before the end is sent, however close. */
+static void sends_what_was_replied_before_the_end(void **state)
+{
+	size_t len;
+	char *text;
+	int i, fd;
+
+	for (i = 0; i < 300; i++) {
+		start(state);
+		fd = ask_deferred(DEFER "\r\n");
+		assert_int_equal(http_pending__reply_text(pending, 200, "just in time"), 0);
+		http_server__stop(server);
+		text = client_read(fd, &len);
+		assert_non_null(strstr(text, "just in time"));
+		free(text);
+		close(fd);
+		http_server__free(server);
+		server = NULL;
+	}
+}
+
 /* Both ends of a deferred request at once, again and again: for the sanitizers. */
 static void *reply_soon(void *arg)
 {
@@ -1291,6 +1312,7 @@ int main(void)
 		PLAIN(compresses_a_late_answer),
 		PLAIN(tells_that_the_client_is_gone),
 		PLAIN(answers_503_when_it_stops),
+		cmocka_unit_test(sends_what_was_replied_before_the_end),
 		PLAIN(survives_replies_to_those_who_leave),
 		FILES(speaks_tls),
 		FILES(refuses_old_tls),
