@@ -177,18 +177,19 @@ int http_request__reply_text(struct http_request *req, unsigned int status, cons
 
 void http_request__refuse(struct http_request *req, unsigned int status, enum http_refusal why, const char *text)
 {
-	struct http_header header = { "Retry-After", "1" };
+	/* The first is for go tool pprof, which shows an error's text only if it comes from a server like Go's own. */
+	struct http_header headers[2] = { { "X-Go-Pprof", "1" }, { "Retry-After", "1" } };
 	struct http_reply reply = {
 		.status = status,
 		.content_type = "text/plain; charset=utf-8",
 		.body = text,
 		.body_len = strlen(text),
-		.headers = &header,
-		.nr_headers = status == 503 || status == 401,
+		.headers = headers,
+		.nr_headers = 1 + (status == 503 || status == 401),
 	};
 
 	if (status == 401)
-		header = (struct http_header){ "WWW-Authenticate", "Basic realm=\"ukprof\", charset=\"UTF-8\"" };
+		headers[1] = (struct http_header){ "WWW-Authenticate", "Basic realm=\"ukprof\", charset=\"UTF-8\"" };
 	http_server__count_refusal(req->conn->srv, why);
 	http_request__reply(req, &reply);
 }

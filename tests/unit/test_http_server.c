@@ -566,7 +566,7 @@ static void limits_requests_under_way(void **state)
 	client_send(b, "GET /defer HTTP/1.1\r\n" HOST "\r\n", strlen("GET /defer HTTP/1.1\r\n" HOST "\r\n"));
 	wait_for(&deferred);
 	assert_true(soon(two_requests));
-	answers("GET / HTTP/1.1\r\n" HOST "\r\n", 503, "\r\nRetry-After: 1\r\n");
+	answers("GET / HTTP/1.1\r\n" HOST "\r\n", 503, "\r\nX-Go-Pprof: 1\r\nRetry-After: 1\r\n");
 	assert_int_equal(counters().refused[HTTP_REFUSED_BUSY], 1);
 	assert_int_equal(http_pending__reply_text(first, 200, "first"), 0);
 	assert_int_equal(http_pending__reply_text(pending, 200, "second"), 0);
