@@ -13,8 +13,10 @@ int kallsyms__find(struct kallsyms_want *want, size_t nr)
 	FILE *f;
 	int n;
 
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < nr; i++) {
 		want[i].addr = 0;
+		want[i].is_hidden = false;
+	}
 	f = fopen("/proc/kallsyms", "re");
 	if (!f)
 		return -errno;
@@ -22,10 +24,13 @@ int kallsyms__find(struct kallsyms_want *want, size_t nr)
 		n = sscanf(line, "%llx %*c %383s [%95[^]]]", &addr, name, module);
 		if (n < 2)
 			continue;
-		for (i = 0; i < nr; i++)
-			if (!strcmp(name, want[i].name) &&
-			    (n == 3 ? want[i].module && !strcmp(module, want[i].module) : !want[i].module))
-				want[i].addr = addr;
+		for (i = 0; i < nr; i++) {
+			if (strcmp(name, want[i].name) ||
+			    (n == 3 ? !want[i].module || strcmp(module, want[i].module) : !!want[i].module))
+				continue;
+			want[i].addr = addr;
+			want[i].is_hidden = !addr;
+		}
 	}
 	fclose(f);
 	return 0;

@@ -158,6 +158,10 @@ static void find_current_vcpu(struct loader *l)
 
 	if (kallsyms__find(want, 2))
 		return;
+	if (want[0].is_hidden) {
+		log_warn("loader: whether a sample hit the guest or KVM is hidden: all of both count as KVM's");
+		log_hint("before kernel 5.17 that takes CAP_SYSLOG, and kernel.kptr_restrict below 2");
+	}
 	if (want[0].addr && want[1].addr) {
 		l->kvm_instance = kvm_instance();
 		l->skel->rodata->current_vcpu_addr = want[0].addr;
