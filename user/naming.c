@@ -550,31 +550,32 @@ static int add_stacks(struct freezer *f)
 	return 0;
 }
 
-static int add_counters(const struct recording *r, struct snapshot *snap)
+static int add_counters(const struct freezer *f)
 {
 	static const struct snap_counter names[] = {
 #define X(name, label, help) { label, help, 0 },
 		UKP_COUNTERS(X)
 #undef X
+		{ "bad_records", "Records that contradicted themselves and were skipped", 0 },
+		{ "stacks_overflow", "Samples kept without frames: too many different stacks", 0 },
 	};
-	const uint64_t *v = recording__counter_values(r);
+	static const struct recording_counts none;
+	const struct recording_counts *then = f->what->counts_since ? f->what->counts_since : &none;
+	struct recording_counts now;
 	struct snap_counter c;
-	int i;
+	size_t i;
 
-	for (i = 0; i < UKP_CTR_MAX; i++) {
+	recording__counts(f->r, &now);
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		c = names[i];
-		c.value = v[i];
-		if (snapshot__add_counter(snap, &c))
+		if (i < UKP_CTR_MAX)
+			c.value = now.bpf[i] - then->bpf[i];
+		else
+			c.value = i == UKP_CTR_MAX ? now.bad - then->bad : now.overflow - then->overflow;
+		if (snapshot__add_counter(f->snap, &c))
 			return -ENOMEM;
 	}
-	c = (struct snap_counter){ "bad_records", "Records that contradicted themselves and were skipped",
-				   recording__nr_bad(r) };
-	if (snapshot__add_counter(snap, &c))
-		return -ENOMEM;
-	c = (struct snap_counter){ "stacks_overflow", "Samples kept without frames: too many different stacks",
-				   profile__nr_overflow(recording__profile(r)) +
-					   profile__nr_overflow(recording__exit_profile(r)) };
-	return snapshot__add_counter(snap, &c);
+	return 0;
 }
 
 int naming__snapshot(struct naming *n, const struct recording *r, const struct naming_what *what,
@@ -604,7 +605,7 @@ int naming__snapshot(struct naming *n, const struct recording *r, const struct n
 	if (!err)
 		err = is_exits ? add_exit_stacks(&f) : add_stacks(&f);
 	if (!err)
-		err = add_counters(r, f.snap);
+		err = add_counters(&f);
 	free(f.index);
 	if (err) {
 		snapshot__put(f.snap);

@@ -21,6 +21,7 @@
 struct naming;
 struct profile_mark;
 struct recording;
+struct recording_counts;
 struct snapshot;
 struct symbolizer;
 
@@ -58,6 +59,7 @@ struct naming_what {
 	bool live;		   /* while it goes on: nothing is said on stderr, and there may be more to learn */
 	const uint32_t *vm;	   /* the id of the only VM, or NULL for all */
 	const struct profile_mark *since; /* of the profile that the measure is about; NULL: from the start */
+	const struct recording_counts *counts_since; /* likewise, of the counters; NULL: from the start */
 	uint64_t start_wall_ns, duration_ns; /* of @since; not used without */
 };
 

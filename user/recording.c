@@ -411,3 +411,10 @@ int64_t recording__unaccounted(const struct recording *r)
 	return (int64_t)(r->counters[UKP_CTR_FIRED] - r->counters[UKP_CTR_STORED] - recording__nr_dropped(r)) +
 	       (int64_t)(r->counters[UKP_CTR_STORED] - r->nr_samples);
 }
+
+void recording__counts(const struct recording *r, struct recording_counts *out)
+{
+	memcpy(out->bpf, recording__counter_values(r), sizeof(out->bpf));
+	out->bad = recording__nr_bad(r);
+	out->overflow = profile__nr_overflow(r->profile) + profile__nr_overflow(r->exit_profile);
+}

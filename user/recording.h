@@ -143,6 +143,16 @@ bool recording__is_of_exits(const struct recording *r); /* made to look at exits
 const uint64_t *recording__counter_values(const struct recording *r); /* UKP_CTR_MAX */
 uint64_t recording__nr_samples(const struct recording *r); /* taken into the profile */
 uint64_t recording__nr_bad(const struct recording *r);	    /* records that were skipped */
+
+/* Where samples and exits have got to, since the start. */
+struct recording_counts {
+	uint64_t bpf[UKP_CTR_MAX]; /* recording__counter_values() */
+	uint64_t bad;		   /* recording__nr_bad() */
+	uint64_t overflow;	   /* kept without frames: too many different stacks */
+};
+
+/** recording__counts() - all of them as they stand. */
+void recording__counts(const struct recording *r, struct recording_counts *out);
 uint64_t recording__duration_ns(const struct recording *r);
 enum recording_end recording__how_ended(const struct recording *r);
 

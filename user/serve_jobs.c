@@ -37,6 +37,7 @@ struct job {
 	const char *label;	   /* of the only VM, or NULL for all; the request's */
 	/* collector thread */
 	struct profile_mark *mark;
+	struct recording_counts counts; /* with @mark */
 	uint64_t start_wall_ns;
 	uint64_t start_ns;
 	uint64_t end_ns;
@@ -315,6 +316,7 @@ static void freeze(struct serve_jobs *j, struct job *job, struct session *sessio
 		.live = true,
 		.vm = job->has_vm ? &job->vm : NULL,
 		.since = job->mark,
+		.counts_since = job->mark ? &job->counts : NULL,
 		.start_wall_ns = job->start_wall_ns,
 		.duration_ns = job->end_ns - job->start_ns,
 	};
@@ -359,6 +361,7 @@ void serve_jobs__run(struct serve_jobs *j, struct session *session, struct recor
 		} else if (profile__mark(profile_of(job, rec), &job->mark)) {
 			fail_later(j, job, 500, "out of memory\n");
 		} else {
+			recording__counts(rec, &job->counts);
 			job->next = j->taking;
 			j->taking = job;
 		}
