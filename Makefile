@@ -5,6 +5,7 @@
 #   make demo       from nothing to a flame graph of a bundled unikernel
 #   make test       every test this machine can run, then the labs
 #   make check      unit tests and goldens: no privileges, no KVM
+#   make fuzz       fuzzers, a minute each
 
 O       ?= build$(if $(filter 1,$(SAN)),/san)
 CC      ?= gcc
@@ -190,6 +191,35 @@ check: check-headers $(UNIT_TESTS)
 	@ASAN_OPTIONS=detect_leaks=1 tests/unit/run $(UNIT_TESTS)
 
 .PHONY: check check-headers
+
+# --- fuzzing: tests/fuzz/fuzz_NAME.c is one libFuzzer program; one minute each, FUZZ_SECONDS=N for more ---
+
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_INC := $(UNIT_INC) -Itests/fuzz
+FUZZ_LIB := $(O)/fuzz/lib/libukprof.a
+
+# The library once more, by the compiler that counts what is reached.
+$(FUZZ_LIB): $(LIB) FORCE
+	@$(MAKE) --no-print-directory O=$(O)/fuzz/lib CC=$(CLANG) CFLAGS="-O1 -g" \
+		SANFLAGS="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined" $@
+
+$(O)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(FUZZ_LIB)
+	$(call say,FUZZ)$(CLANG) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) $(FUZZ_INC) -fsanitize=address,undefined,fuzzer \
+		-fno-sanitize-recover=undefined $< $(FUZZ_LIB) $(LDLIBS) -o $@
+
+$(O)/fuzz/make_seeds: tests/fuzz/make_seeds.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) $(FUZZ_INC) $< $(LIB) $(LDLIBS) -lcmocka -o $@
+
+fuzz:
+	dist/packages fuzz
+	$(MAKE) run-fuzz
+
+run-fuzz: $(FUZZERS) $(O)/fuzz/make_seeds $(UNIT_TESTS) guests
+	tests/fuzz/run $(O)
+
+FORCE:
+.PHONY: fuzz run-fuzz FORCE
 
 # --- install ---
 

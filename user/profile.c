@@ -220,7 +220,7 @@ void profile__stack(const struct profile *p, size_t i, struct profile_stack *out
 		.nr_frames = n->nr_frames,
 		.count = n->count,
 		.weight = n->weight,
-		.frames = p->arena + n->frames,
+		.frames = n->nr_frames ? p->arena + n->frames : NULL,
 	};
 }
 
