@@ -316,7 +316,7 @@ $(O)/bench/%.o: tests/bench/%.c
 $(O)/bench/%: $(O)/bench/%.o $(LIB)
 	$(call say,LD)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
-bench: $(O)/ukprof guests $(O)/bench/metrics $(O)/bench/http_server $(O)/bench/unwind
+bench: $(O)/ukprof guests $(O)/bench/metrics $(O)/bench/http_server $(O)/bench/unwind $(O)/bench/symbols
 	B=$(O) tests/bench/run
 
 .PHONY: bench

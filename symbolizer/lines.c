@@ -23,6 +23,11 @@ struct scope {
 	Dwarf_Off die;
 	uint32_t depth; /* of nesting: the deepest is the innermost */
 	bool is_inline;
+	/* read when it is asked for first; most are asked for again */
+	bool is_read;
+	uint32_t call_line; /* where it was inlined; 0: not known */
+	const char *call_file;
+	const char *name;
 };
 
 struct unit {
@@ -272,7 +277,7 @@ static struct unit *get_unit(struct lines *l, uint64_t addr, Dwarf_Die *cu)
 }
 
 /* The scopes that hold an address, the innermost first. */
-static size_t find_scopes(const struct unit *u, uint64_t addr, const struct scope **out)
+static size_t find_scopes(const struct unit *u, uint64_t addr, struct scope **out)
 {
 	size_t lo = 0, hi = u->nr, mid, nr = 0, i, k;
 
@@ -344,22 +349,30 @@ static uint32_t number_of(Dwarf_Die *die, unsigned int name)
 	return dwarf_attr(die, name, &attr) && !dwarf_formudata(&attr, &value) && value <= UINT32_MAX ? value : 0;
 }
 
-/* Where an inlined function was called from. */
-static void call_site(Dwarf_Die *cu, Dwarf_Die *die, struct lines_frame *caller)
+/* What it is called, and where it was called from if it is inlined. */
+static void read_scope(struct lines *l, Dwarf_Die *cu, struct scope *s)
 {
 	Dwarf_Files *files;
+	Dwarf_Die die;
+	uint32_t file;
 	size_t nr;
-	uint32_t file = number_of(die, DW_AT_call_file);
 
-	caller->line = number_of(die, DW_AT_call_line);
+	s->is_read = true;
+	if (!dwarf_offdie(l->dwarf, s->die, &die))
+		return;
+	s->name = name_of(&die);
+	if (!s->is_inline)
+		return;
+	s->call_line = number_of(&die, DW_AT_call_line);
+	file = number_of(&die, DW_AT_call_file);
 	if (file && !dwarf_getsrcfiles(cu, &files, &nr) && file < nr)
-		caller->file = dwarf_filesrc(files, file, NULL, NULL);
+		s->call_file = dwarf_filesrc(files, file, NULL, NULL);
 }
 
 size_t lines__lookup(struct lines *l, uint64_t addr, struct lines_frame *frames)
 {
-	const struct scope *scopes[LINES_MAX_FRAMES];
-	Dwarf_Die cu, die;
+	struct scope *scopes[LINES_MAX_FRAMES];
+	Dwarf_Die cu;
 	Dwarf_Line *line;
 	size_t nr, i;
 	struct unit *u;
@@ -378,11 +391,13 @@ size_t lines__lookup(struct lines *l, uint64_t addr, struct lines_frame *frames)
 			frames[0].line = number;
 	}
 	for (i = 0; i < nr; i++) {
-		if (!dwarf_offdie(l->dwarf, scopes[i]->die, &die))
-			continue;
-		frames[i].name = name_of(&die);
-		if (i + 1 < nr)
-			call_site(&cu, &die, &frames[i + 1]);
+		if (!scopes[i]->is_read)
+			read_scope(l, &cu, scopes[i]);
+		frames[i].name = scopes[i]->name;
+		if (i + 1 < nr) {
+			frames[i + 1].file = scopes[i]->call_file;
+			frames[i + 1].line = scopes[i]->call_line;
+		}
 	}
 	return nr ? nr : line ? 1 : 0;
 }

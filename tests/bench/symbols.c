@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How fast are addresses named? For tests/bench/symbols, which asks others the same.
+ *
+ *   symbols IMAGE list N		N addresses of its code, the same in every run
+ *   symbols IMAGE names|lines	name the addresses of standard input: "ADDRESS FUNCTION FILE LINE" of every frame,
+ *				innermost first, - for what is not known; on standard error the CPU ms of opening, and
+ *				of naming
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "image.h"
+#include "symbolizer.h"
+#include "symtab.h"
+
+static double cpu_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
+}
+
+static uint64_t next_random(uint64_t *x)
+{
+	*x ^= *x << 13;
+	*x ^= *x >> 7;
+	*x ^= *x << 17;
+	return *x;
+}
+
+/* Evenly over the code that has a symbol. */
+static int list(struct image *img, size_t nr)
+{
+	uint64_t seed = 88172645463325252ull, addr, len = 0, at;
+	struct symtab_sym sym;
+	struct symtab *st;
+	size_t i;
+
+	if (symtab__new(&st, img))
+		return 1;
+	for (i = 0; i < image__nr_texts(img); i++)
+		len += image__text(img, i)->len;
+	while (nr && len) {
+		at = next_random(&seed) % len;
+		for (i = 0; at >= image__text(img, i)->len; i++)
+			at -= image__text(img, i)->len;
+		addr = image__text(img, i)->addr + at;
+		if (symtab__lookup(st, addr, &sym))
+			continue;
+		printf("0x%" PRIx64 "\n", addr);
+		nr--;
+	}
+	symtab__free(st);
+	return 0;
+}
+
+static int resolve(struct symbolizer *s)
+{
+	const struct sym_frame *frames;
+	uint64_t *addrs = NULL;
+	size_t nr = 0, i, k, n;
+	char line[64];
+	double begin;
+
+	while (fgets(line, sizeof(line), stdin)) {
+		addrs = reallocarray(addrs, nr + 1, sizeof(*addrs));
+		if (!addrs)
+			return 1;
+		addrs[nr++] = strtoull(line, NULL, 16);
+	}
+	begin = cpu_ms();
+	for (i = 0; i < nr; i++)
+		symbolizer__resolve(s, addrs[i], false, &frames);
+	fprintf(stderr, "%.1f\n", cpu_ms() - begin);
+	for (i = 0; i < nr; i++) {
+		n = symbolizer__resolve(s, addrs[i], false, &frames);
+		for (k = 0; k < n; k++)
+			printf("0x%" PRIx64 "\t%s\t%s\t%u\n", addrs[i], frames[k].name, frames[k].file ? frames[k].file : "-", frames[k].line);
+	}
+	free(addrs);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct symbolizer *s = NULL;
+	struct image *img = NULL;
+	double begin = cpu_ms();
+	int err;
+
+	if (argc < 3 || image__open(&img, argv[1])) {
+		fprintf(stderr, "symbols: no image can be opened\n");
+		return 1;
+	}
+	if (!strcmp(argv[2], "list"))
+		return list(img, argc > 3 ? strtoul(argv[3], NULL, 10) : 1000);
+	if (symbolizer__new(&s))
+		return 1;
+	if (!strcmp(argv[2], "names"))
+		symbolizer__without_lines(s);
+	if (symbolizer__add_image(s, img, 0))
+		return 1;
+	fprintf(stderr, "%.1f ", cpu_ms() - begin);
+	err = resolve(s);
+	symbolizer__put(s);
+	return err;
+}
