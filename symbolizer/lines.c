@@ -31,7 +31,7 @@ struct scope {
 };
 
 struct unit {
-	Dwarf_Off die;
+	Dwarf_Die die;
 	bool is_read;
 	struct scope *scopes; /* by start, then by depth */
 	size_t nr;
@@ -81,7 +81,7 @@ static int add_unit(struct lines *l, Dwarf_Die *cu)
 	if (!units)
 		return -ENOMEM;
 	l->units = units;
-	units[l->nr_units] = (struct unit){ .die = dwarf_dieoffset(cu) };
+	units[l->nr_units] = (struct unit){ .die = *cu };
 	for (n = 0; n < 16 * MAX_RANGES && (at = dwarf_ranges(cu, at, &base, &start, &end)) > 0; n++) {
 		if (start >= end)
 			continue;
@@ -204,14 +204,14 @@ static bool can_hold_code(int tag)
 }
 
 /* The tree of entries without recursion: it is as deep as the file says. */
-static int read_scopes(struct unit *u, Dwarf_Die *cu)
+static int read_scopes(struct unit *u)
 {
 	Dwarf_Die stack[MAX_DEPTH], child;
 	uint32_t depth = 0;
 	unsigned int n;
 	int tag, err;
 
-	if (dwarf_child(cu, &stack[0]))
+	if (dwarf_child(&u->die, &stack[0]))
 		return 0;
 	for (n = 0; n < MAX_ENTRIES; n++) {
 		tag = dwarf_tag(&stack[depth]);
@@ -242,7 +242,7 @@ static int compare_scopes(const void *pa, const void *pb)
 	return (a->depth > b->depth) - (a->depth < b->depth);
 }
 
-static struct unit *get_unit(struct lines *l, uint64_t addr, Dwarf_Die *cu)
+static struct unit *get_unit(struct lines *l, uint64_t addr)
 {
 	size_t lo = 0, hi = l->nr_ranges, mid, i;
 	struct unit *u;
@@ -257,12 +257,10 @@ static struct unit *get_unit(struct lines *l, uint64_t addr, Dwarf_Die *cu)
 	if (!lo || addr >= l->ranges[lo - 1].end)
 		return NULL;
 	u = &l->units[l->ranges[lo - 1].unit];
-	if (!dwarf_offdie(l->dwarf, u->die, cu))
-		return NULL;
 	if (u->is_read)
 		return u;
 	u->is_read = true;
-	if (read_scopes(u, cu)) {
+	if (read_scopes(u)) {
 		free(u->scopes);
 		u->scopes = NULL;
 		u->nr = 0;
@@ -271,7 +269,7 @@ static struct unit *get_unit(struct lines *l, uint64_t addr, Dwarf_Die *cu)
 		qsort(u->scopes, u->nr, sizeof(*u->scopes), compare_scopes);
 	for (i = 0; i < u->nr; i++)
 		u->scopes[i].reach = i && u->scopes[i - 1].reach > u->scopes[i].end ? u->scopes[i - 1].reach : u->scopes[i].end;
-	if (dwarf_getsrclines(cu, &u->lines, &u->nr_lines))
+	if (dwarf_getsrclines(&u->die, &u->lines, &u->nr_lines))
 		u->lines = NULL;
 	return u;
 }
@@ -350,7 +348,7 @@ static uint32_t number_of(Dwarf_Die *die, unsigned int name)
 }
 
 /* What it is called, and where it was called from if it is inlined. */
-static void read_scope(struct lines *l, Dwarf_Die *cu, struct scope *s)
+static void read_scope(struct lines *l, struct unit *u, struct scope *s)
 {
 	Dwarf_Files *files;
 	Dwarf_Die die;
@@ -365,20 +363,19 @@ static void read_scope(struct lines *l, Dwarf_Die *cu, struct scope *s)
 		return;
 	s->call_line = number_of(&die, DW_AT_call_line);
 	file = number_of(&die, DW_AT_call_file);
-	if (file && !dwarf_getsrcfiles(cu, &files, &nr) && file < nr)
+	if (file && !dwarf_getsrcfiles(&u->die, &files, &nr) && file < nr)
 		s->call_file = dwarf_filesrc(files, file, NULL, NULL);
 }
 
 size_t lines__lookup(struct lines *l, uint64_t addr, struct lines_frame *frames)
 {
 	struct scope *scopes[LINES_MAX_FRAMES];
-	Dwarf_Die cu;
 	Dwarf_Line *line;
 	size_t nr, i;
 	struct unit *u;
 	int number;
 
-	u = get_unit(l, addr, &cu);
+	u = get_unit(l, addr);
 	if (!u)
 		return 0;
 	line = find_line(u, addr);
@@ -392,7 +389,7 @@ size_t lines__lookup(struct lines *l, uint64_t addr, struct lines_frame *frames)
 	}
 	for (i = 0; i < nr; i++) {
 		if (!scopes[i]->is_read)
-			read_scope(l, &cu, scopes[i]);
+			read_scope(l, u, scopes[i]);
 		frames[i].name = scopes[i]->name;
 		if (i + 1 < nr) {
 			frames[i + 1].file = scopes[i]->call_file;
@@ -404,7 +401,7 @@ size_t lines__lookup(struct lines *l, uint64_t addr, struct lines_frame *frames)
 
 const char *lines__unit(struct lines *l, uint64_t addr)
 {
-	Dwarf_Die cu;
+	struct unit *u = get_unit(l, addr);
 
-	return get_unit(l, addr, &cu) ? dwarf_diename(&cu) : NULL;
+	return u ? dwarf_diename(&u->die) : NULL;
 }
