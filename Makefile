@@ -279,6 +279,26 @@ $(eval $(call guest-rule,hostile,hostile,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,demo,demo,$(GUEST_FP) -fno-shrink-wrap tests/guest/demo_kit.c,0x200000,0))
 $(GUEST_OUT)/demo: tests/guest/demo_kit.c tests/guest/demo.h
 
+# One source, whatever a compiler makes of it: fanin-COMPILER-LEVEL-fp|nofp. What only gcc knows clang is not told.
+GUEST_LEVELS := O0 O2 O3lto
+GUEST_O0     := -O0
+GUEST_O2     := -O2
+GUEST_O3lto  := -O3 -flto
+GUEST_fp     := -fno-omit-frame-pointer
+GUEST_nofp   := -fomit-frame-pointer
+GUEST_clang  := $(filter-out -fno-ipa-% -mno-omit-leaf-frame-pointer,$(GUEST_FLAGS)) -fuse-ld=lld -Wno-unused-command-line-argument
+GUEST_gcc    := $(GUEST_FLAGS)
+FANIN        := $(foreach c,gcc clang,$(foreach l,$(GUEST_LEVELS),$(foreach f,fp nofp,fanin-$(c)-$(l)-$(f))))
+
+define fanin-rule
+GUESTS += $$(GUEST_OUT)/$(1)
+$$(GUEST_OUT)/$(1): tests/guest/fanin.c $$(GUEST_LIB) $$(GUEST_HDRS)
+	@mkdir -p $$(@D)
+	$$(call GUEST_SAY,GUEST)$(2) $$(GUEST_$(2)) $$(GUEST_$(3)) $$(GUEST_$(4)) -DLINEAR=0 -Wl,--defsym=BASE=0x200000 \
+		-Wl,--defsym=LINEAR=0 tests/guest/boot.S tests/guest/lib.c $$< -o $$@
+endef
+$(foreach g,$(FANIN),$(eval $(call fanin-rule,$(g),$(word 2,$(subst -, ,$(g))),$(word 3,$(subst -, ,$(g))),$(word 4,$(subst -, ,$(g))))))
+
 GUESTS += $(GUEST_OUT)/shares-stripped $(GUEST_OUT)/shares-uk
 $(GUEST_OUT)/shares-stripped: $(GUEST_OUT)/shares
 	$(call GUEST_SAY,STRIP)strip -o $@ $<

@@ -15,7 +15,11 @@
 #include "guest_abi.h"
 
 /* A function whose frame is part of what a test expects. */
+#ifdef __clang__ /* makes no clones */
+#define FRAME __attribute__((noinline, used))
+#else
 #define FRAME __attribute__((noinline, noclone, used))
+#endif
 
 /*
  * gcc gives a leaf function that does not touch its stack no frame, even with -mno-omit-leaf-frame-pointer
