@@ -265,8 +265,10 @@ $(eval $(call guest-rule,shares-leaf,shares,-O1 -fno-omit-frame-pointer,0x200000
 $(eval $(call guest-rule,shares-pie,shares,$(GUEST_FP) -fpie -static-pie -Wl$(GUEST_COMMA)--no-dynamic-linker,0,0))
 $(eval $(call guest-rule,shares-high,shares,$(GUEST_FP),0x200000,0x40000000))
 # As Unikraft's default build: frame pointers, .debug_frame for nearly everything, hardly any .eh_frame.
+# Its debug information names its files as Unikraft's would be called.
 $(eval $(call guest-rule,shares-uk.dbg,shares,$(GUEST_FP) -fno-asynchronous-unwind-tables \
-	-fno-unwind-tables,0x100000,0))
+	-fno-unwind-tables -fdebug-prefix-map=tests/guest/lib.c=/src/unikraft/lib/ukboot/lib.c \
+	-fdebug-prefix-map=tests/guest/shares.c=/src/unikraft/lib/ukwork/shares.c,0x100000,0))
 $(eval $(call guest-rule,deep,deep,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,deep-nofp,deep,$(GUEST_NOFP),0x200000,0))
 # As Unikraft built without frame pointers: .debug_frame is all that unwinds it.

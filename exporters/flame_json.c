@@ -20,12 +20,12 @@ static void put_shades(struct sink *sink, const char *theme, const char *const *
 	sink__puts(sink, "]");
 }
 
-static void put_kinds(struct sink *sink)
+static void put_kinds(struct sink *sink, const struct flame_tree *t)
 {
 	size_t i;
 
 	for (i = 0; i < NR_FLAME_KINDS; i++) {
-		sink__printf(sink, "%s\n{\"label\":\"%s\"", i ? "," : "", flame_palettes[i].label);
+		sink__printf(sink, "%s\n{\"label\":\"%s\"", i ? "," : "", flame_palette__label(t, i));
 		put_shades(sink, "light", flame_palettes[i].light);
 		put_shades(sink, "dark", flame_palettes[i].dark);
 		sink__puts(sink, "}");
@@ -55,7 +55,7 @@ void flame_json__write(const struct flame_tree *t, const struct flame_unit *unit
 	size_t i;
 
 	sink__printf(sink, "{\"unit\":[\"%s\",\"%s\"],\n\"kinds\":[", unit->one, unit->many);
-	put_kinds(sink);
+	put_kinds(sink, t);
 	sink__puts(sink, "],\n\"names\":[");
 	for (i = 0; i < flame_tree__nr_names(t); i++) {
 		sink__puts(sink, i ? ",\n" : "\n");

@@ -41,6 +41,11 @@ const struct flame_palette flame_palettes[NR_FLAME_KINDS] = {
 			 { "#1f5f4a", "#236a53", "#1b5743", "#2b6545" } },
 };
 
+const char *flame_palette__label(const struct flame_tree *t, enum flame_kind kind)
+{
+	return kind == FLAME_GUEST && flame_tree__is_by_library(t) ? "guest library" : flame_palettes[kind].label;
+}
+
 size_t flame_palette__shade(enum flame_kind kind, const char *name)
 {
 	size_t nr = 0;

@@ -30,6 +30,9 @@ struct flame_palette {
 
 extern const struct flame_palette flame_palettes[NR_FLAME_KINDS];
 
+/** flame_palette__label() - for the legend of this tree: what a guest frame is depends on the profile. */
+const char *flame_palette__label(const struct flame_tree *t, enum flame_kind kind);
+
 /** flame_palette__shade() - index of a name's shade among those of its kind. */
 size_t flame_palette__shade(enum flame_kind kind, const char *name);
 

@@ -18,6 +18,7 @@ struct flame_tree {
 	size_t nr;
 	struct strpool *names;
 	struct flame_stats stats;
+	bool by_library;
 };
 
 /* A node while the tree grows: children come after their parent, in no useful order. */
@@ -160,6 +161,8 @@ static int lookup(struct builder *b, uint32_t vm_index, uint64_t gva, bool is_re
 	struct address_key key = { .gva = gva, .vm = vm_index, .is_return = is_return };
 	const struct sym_frame *frames;
 	size_t nr = strpool__nr(b->addresses), n, i;
+	bool by_library = snapshot__info(b->snap)->by_library;
+	const char *library;
 	char hex[32];
 	int64_t id;
 	int err = 0;
@@ -175,12 +178,17 @@ static int lookup(struct builder *b, uint32_t vm_index, uint64_t gva, bool is_re
 		return -ENOMEM;
 
 	run->first = b->nr_parts;
-	n = symbolizer__resolve(vm->syms, gva, is_return, &frames);
+	library = by_library ? symbolizer__library(vm->syms, gva, is_return) : NULL;
+	if (library)
+		err = add_part(b, clean_name(b, library, vm->verified ? NULL : FLAME_UNVERIFIED), FLAME_GUEST);
+	else if (by_library)
+		err = add_part(b, clean_name(b, FLAME_TEXT_NO_LIB, NULL), FLAME_UNKNOWN);
+	n = by_library ? 0 : symbolizer__resolve(vm->syms, gva, is_return, &frames);
 	for (i = n; i-- > 0 && !err;)
 		err = add_part(
 			b, clean_name(b, frames[i].name, vm->verified ? NULL : FLAME_UNVERIFIED),
 			frames[i].is_inline ? FLAME_INLINE : FLAME_GUEST);
-	if (!n) {
+	if (!n && !by_library) {
 		snprintf(hex, sizeof(hex), "0x%llx", (unsigned long long)gva);
 		err = add_part(b, clean_name(b, hex, NULL), FLAME_UNKNOWN);
 	}
@@ -191,6 +199,8 @@ static int lookup(struct builder *b, uint32_t vm_index, uint64_t gva, bool is_re
 
 static int64_t step_guest_frames(struct builder *b, int64_t at, const struct snap_stack *stack, uint64_t value)
 {
+	bool by_library = snapshot__info(b->snap)->by_library;
+	struct part before = { UINT32_MAX, UINT32_MAX };
 	struct run run;
 	size_t k;
 	uint32_t i;
@@ -203,6 +213,10 @@ static int64_t step_guest_frames(struct builder *b, int64_t at, const struct sna
 		bump(&b->stats.frames, value);
 		if (b->parts[run.first].kind == FLAME_UNKNOWN)
 			bump(&b->stats.unresolved, value);
+		/* A library that calls itself is one frame. */
+		if (by_library && b->parts[run.first].name == before.name && b->parts[run.first].kind == before.kind)
+			continue;
+		before = b->parts[run.first];
 		for (k = 0; k < run.nr && at >= 0; k++)
 			at = step(b, at, b->parts[run.first + k].name,
 				  b->parts[run.first + k].kind);
@@ -393,6 +407,7 @@ static int finish(struct flame_tree *t, const struct builder *b)
 	int err = -ENOMEM;
 
 	t->nr = nr;
+	t->by_library = snapshot__info(b->snap)->by_library;
 	t->stats = b->stats;
 	t->nodes = calloc(nr, sizeof(*t->nodes));
 	children = sort_children(b, nr);
@@ -515,4 +530,9 @@ const char *flame_tree__name(const struct flame_tree *t, uint32_t name)
 const struct flame_stats *flame_tree__stats(const struct flame_tree *t)
 {
 	return &t->stats;
+}
+
+bool flame_tree__is_by_library(const struct flame_tree *t)
+{
+	return t->by_library;
 }

@@ -9,7 +9,8 @@
  *
  *   VM name                  always
  *   [stop word]              when the stack is incomplete: it must not look as if it began at the entry
- *   guest functions          inlined ones expanded; an address without a name as 0x…
+ *   guest functions          inlined ones expanded; an address without a name as 0x…; or
+ *   guest libraries          where the profile is by library: one frame for each run of functions of one
  *   [no guest registers]     instead of them, when not even RIP was known
  *   VM exit                  its reason, then what it was for, where the profile is of exits
  *   host functions           where they are known; else
@@ -20,6 +21,7 @@
  * Threads: immutable once built. Lifetime: owns all it holds; the snapshot may go.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -102,6 +104,9 @@ const char *flame_tree__name(const struct flame_tree *t, uint32_t name);
 
 const struct flame_stats *flame_tree__stats(const struct flame_tree *t);
 
+/** flame_tree__is_by_library() - its guest frames are libraries. */
+bool flame_tree__is_by_library(const struct flame_tree *t);
+
 /** flame__add() - a sum that stops at UINT64_MAX. */
 uint64_t flame__add(uint64_t a, uint64_t b);
 
@@ -109,6 +114,7 @@ uint64_t flame__add(uint64_t a, uint64_t b);
 #define FLAME_TEXT_KVM     "[kvm]"
 #define FLAME_TEXT_VMM     "[vmm]"
 #define FLAME_TEXT_NO_REGS "[no guest registers]"
+#define FLAME_TEXT_NO_LIB  "[unknown]" /* by library: code without a name */
 #define FLAME_UNVERIFIED   " [unverified]"
 
 #endif /* EXPORTERS_FLAME_TREE_H */

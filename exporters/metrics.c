@@ -17,7 +17,7 @@
 #define NR_BOUNDS             (METRICS_LOG2_MAX - METRICS_LOG2_MIN + 1)
 #define DEFAULT_MAX_REASONS   12
 #define DEFAULT_MAX_VCPUS     8
-#define DEFAULT_MAX_FUNCTIONS 20
+#define DEFAULT_MAX_FUNCTIONS 100
 #define DEFAULT_MAX_KVM_STATS 32
 
 /* A piece of writer.text: that buffer moves while it grows. */
@@ -37,12 +37,15 @@ struct function {
 	uint64_t samples;
 };
 
+/* What the hottest are listed of. */
+enum top { TOP_FUNCTIONS, TOP_LIBRARIES, NR_TOPS };
+
 struct vm_view {
 	struct piece label;
 	size_t first_reason;
 	size_t nr_reasons;
-	size_t first_function;
-	size_t nr_functions;
+	size_t first_top[NR_TOPS];
+	size_t nr_tops[NR_TOPS];
 };
 
 struct metric;
@@ -57,7 +60,7 @@ struct writer {
 	bool has_label;              /* of the series */
 	struct vm_view *vms;
 	struct reason *reasons;
-	struct function *functions;
+	struct function *tops[NR_TOPS];
 	struct strbuf text;   /* label values, escaped */
 	struct strbuf prefix; /* of a histogram's lines */
 	struct strbuf value;  /* a label value on its way */
@@ -664,20 +667,30 @@ static void put_exit_durations(struct writer *w)
 
 /* --- getters: what has to be asked for --- */
 
-static void put_functions(struct writer *w)
+static void put_top(struct writer *w, enum top top, const char *name)
 {
 	const struct vm_view *vm;
 	size_t i, f;
 
 	for (i = 0; i < w->hs->nr_vms; i++) {
 		vm = &w->vms[i];
-		for (f = vm->first_function; f < vm->first_function + vm->nr_functions; f++) {
+		for (f = vm->first_top[top]; f < vm->first_top[top] + vm->nr_tops[top]; f++) {
 			begin(w);
 			put_label_vm(w, i);
-			put_label_piece(w, "function", w->functions[f].label);
-			end(w, w->functions[f].samples);
+			put_label_piece(w, name, w->tops[top][f].label);
+			end(w, w->tops[top][f].samples);
 		}
 	}
+}
+
+static void put_functions(struct writer *w)
+{
+	put_top(w, TOP_FUNCTIONS, "function");
+}
+
+static void put_libraries(struct writer *w)
+{
+	put_top(w, TOP_LIBRARIES, "library");
 }
 
 static void put_kvm_stats(struct writer *w, bool cumulative)
@@ -838,6 +851,8 @@ static const struct metric metrics[] = {
 	  .vm = vm_unresolved_samples },
 	{ "ukprof_vm_function_samples", COUNTER, NULL, "Samples that hit a function itself.",
 	  .put = put_functions },
+	{ "ukprof_vm_library_samples", COUNTER, NULL, "Samples that hit the functions of a library themselves.",
+	  .put = put_libraries },
 
 	{ "ukprof_vm_exits", COUNTER, NULL, "VM exits by reason.", .put = put_exits },
 	{ "ukprof_vm_exit_duration_seconds", HISTOGRAM, "seconds",
@@ -975,29 +990,35 @@ static int prepare_reasons(struct writer *w, struct vm_view *view, const struct 
 	return 0;
 }
 
-/* Names that are the same once they are clean, made to collide, are one series. */
-static int prepare_functions(struct writer *w, struct vm_view *view, const struct host_vm *vm)
+static size_t nr_listed(const struct host_vm *vm, enum top top)
 {
-	struct function *functions = w->functions + view->first_function;
+	return top == TOP_FUNCTIONS ? vm->nr_functions : vm->nr_libraries;
+}
+
+/* Names that are the same once they are clean, made to collide, are one series. */
+static int prepare_top(struct writer *w, struct vm_view *view, const struct host_vm *vm, enum top top)
+{
+	const struct host_function *from = top == TOP_FUNCTIONS ? vm->functions : vm->libraries;
+	struct function *to = w->tops[top] + view->first_top[top];
 	struct piece label;
 	size_t i, f;
 
-	for (i = 0; i < vm->nr_functions && i < w->opts.max_functions; i++) {
+	for (i = 0; i < nr_listed(vm, top) && i < w->opts.max_functions; i++) {
 		strbuf__truncate(&w->value, 0);
-		vm_label__add(&w->value, vm->functions[i].name);
+		vm_label__add(&w->value, from[i].name);
 		label = add_label(w, strbuf__str(&w->value));
 		if (strbuf__err(&w->value) || strbuf__err(&w->text))
 			return -ENOMEM;
-		for (f = 0; f < view->nr_functions; f++)
-			if (same_piece(w, functions[f].label, label))
+		for (f = 0; f < view->nr_tops[top]; f++)
+			if (same_piece(w, to[f].label, label))
 				break;
-		if (f == view->nr_functions) {
-			functions[f].label = label;
-			view->nr_functions++;
+		if (f == view->nr_tops[top]) {
+			to[f].label = label;
+			view->nr_tops[top]++;
 		} else {
 			strbuf__truncate(&w->text, label.start);
 		}
-		functions[f].samples += vm->functions[i].samples;
+		to[f].samples += from[i].samples;
 	}
 	return 0;
 }
@@ -1007,39 +1028,44 @@ static int prepare_functions(struct writer *w, struct vm_view *view, const struc
 static int prepare(struct writer *w)
 {
 	const struct host_stats *hs = w->hs;
-	size_t nr_reasons = 0, nr_functions = 0, i;
+	size_t nr_reasons = 0, nr_tops[NR_TOPS] = { 0 }, i;
 	struct vm_labels *labels = NULL;
 	const struct host_vm *vm;
 	struct vm_view *view;
+	enum top top;
 	int err;
 
 	for (i = 0; i < NR_BOUNDS; i++)
 		metrics__bound(METRICS_LOG2_MIN + i, w->bounds[i]);
 	for (i = 0; i < hs->nr_vms; i++) {
 		nr_reasons += MIN(hs->vms[i].nr_exits, w->opts.max_reasons + (size_t)1);
-		nr_functions += MIN(hs->vms[i].nr_functions, w->opts.max_functions);
+		for (top = 0; top < NR_TOPS; top++)
+			nr_tops[top] += MIN(nr_listed(&hs->vms[i], top), w->opts.max_functions);
 	}
 	/* One more each: nobody has to think about arrays of nothing. */
 	w->vms = calloc(hs->nr_vms + 1, sizeof(*w->vms));
 	w->reasons = calloc(nr_reasons + 1, sizeof(*w->reasons));
-	w->functions = calloc(nr_functions + 1, sizeof(*w->functions));
-	if (!w->vms || !w->reasons || !w->functions)
+	for (top = 0; top < NR_TOPS; top++)
+		w->tops[top] = calloc(nr_tops[top] + 1, sizeof(*w->tops[top]));
+	if (!w->vms || !w->reasons || !w->tops[TOP_FUNCTIONS] || !w->tops[TOP_LIBRARIES])
 		return -ENOMEM;
 	err = vm_labels__new(&labels, hs);
 	if (err)
 		return err;
-	nr_reasons = nr_functions = 0;
+	nr_reasons = 0;
+	memset(nr_tops, 0, sizeof(nr_tops));
 	for (i = 0; i < hs->nr_vms && !err; i++) {
 		vm = &hs->vms[i];
 		view = &w->vms[i];
 		view->label = add_label(w, vm_labels__get(labels, i));
 		view->first_reason = nr_reasons;
-		view->first_function = nr_functions;
 		err = prepare_reasons(w, view, vm);
-		if (!err)
-			err = prepare_functions(w, view, vm);
 		nr_reasons += view->nr_reasons;
-		nr_functions += view->nr_functions;
+		for (top = 0; top < NR_TOPS && !err; top++) {
+			view->first_top[top] = nr_tops[top];
+			err = prepare_top(w, view, vm, top);
+			nr_tops[top] += view->nr_tops[top];
+		}
 	}
 	vm_labels__free(labels);
 	return err ? err : strbuf__err(&w->text);
@@ -1090,7 +1116,8 @@ out:
 	strbuf__free(&w->value);
 	free(w->vms);
 	free(w->reasons);
-	free(w->functions);
+	free(w->tops[TOP_FUNCTIONS]);
+	free(w->tops[TOP_LIBRARIES]);
 	free(w);
 	return err;
 }

@@ -40,7 +40,7 @@ struct metrics_opts {
 	uint64_t now_mono_ns;   /* CLOCK_MONOTONIC of the scrape; 0: the snapshot's, age is 0 */
 	uint32_t max_reasons;   /* exit reasons of one VM beside "other"; default 12 */
 	uint32_t max_vcpus;     /* vCPUs of one VM beside "other"; default 8 */
-	uint32_t max_functions; /* functions of one VM; default 20 */
+	uint32_t max_functions; /* functions of one VM, and as many libraries; default 100 */
 	uint32_t max_kvm_stats; /* of KVM's own statistics of one VM; default 32 */
 	bool without_exporter;  /* leave out what is about this process: process_*, HTTP */
 };

@@ -285,6 +285,19 @@ static uint64_t add_location(struct encoder *e, uint32_t vm_index, uint64_t gva,
 	return id;
 }
 
+static uint64_t add_string_frame(struct encoder *e, uint64_t string);
+
+/* A location whose function is a library: no address, for it stands for many. */
+static uint64_t add_library(struct encoder *e, uint32_t vm_index, uint64_t gva, bool is_return)
+{
+	const struct snap_vm *vm = snapshot__vm(e->snap, vm_index);
+	const char *library = symbolizer__library(vm->syms, gva, is_return);
+
+	if (!library)
+		return add_string_frame(e, add_string(e, FLAME_TEXT_NO_LIB));
+	return add_string_frame(e, add_foreign(e, library, vm->verified ? "" : FLAME_UNVERIFIED));
+}
+
 /* As add_location(), but cheap for an address that was asked before. */
 static uint64_t find_location(struct encoder *e, uint32_t vm, uint64_t gva, bool is_return)
 {
@@ -294,7 +307,10 @@ static uint64_t find_location(struct encoder *e, uint32_t vm, uint64_t gva, bool
 
 	i = number(e, e->seen, &key, sizeof(key), &is_new);
 	if (is_new) {
-		id = add_location(e, vm, gva, is_return);
+		if (snapshot__info(e->snap)->by_library)
+			id = add_library(e, vm, gva, is_return);
+		else
+			id = add_location(e, vm, gva, is_return);
 		strbuf__add(&e->seen_location, &id, sizeof(id));
 	} else if (i * sizeof(id) <= e->seen_location.len && i) {
 		memcpy(&id, e->seen_location.data + (i - 1) * sizeof(id), sizeof(id));
@@ -343,6 +359,7 @@ static void add_sample(struct encoder *e, const struct snap_stack *stack)
 	static const char *const places[] = { "guest", "kvm", "vmm" };
 	static const char *const words[] = { NULL, FLAME_TEXT_KVM, FLAME_TEXT_VMM };
 	const char *name = snapshot__vm(e->snap, stack->vm)->name;
+	uint64_t id, before = 0;
 	char vcpu[32];
 	uint32_t i;
 
@@ -353,8 +370,13 @@ static void add_sample(struct encoder *e, const struct snap_stack *stack)
 		put_varint(&e->packed, add_clean_word(e, stack->host[i].name));
 	if (words[stack->place] && !stack->nr_host)
 		put_varint(&e->packed, add_word(e, words[stack->place]));
-	for (i = 0; i < stack->nr_frames; i++)
-		put_varint(&e->packed, find_location(e, stack->vm, stack->frames[i], i > 0));
+	for (i = 0; i < stack->nr_frames; i++) {
+		id = find_location(e, stack->vm, stack->frames[i], i > 0);
+		/* A library that calls itself is one frame; a function that does is not. */
+		if (id != before || !snapshot__info(e->snap)->by_library)
+			put_varint(&e->packed, id);
+		before = id;
+	}
 	if (!stack->nr_frames)
 		put_varint(&e->packed, add_word(e, FLAME_TEXT_NO_REGS));
 	put_message(&e->msg, SAMPLE_LOCATION_ID, &e->packed);

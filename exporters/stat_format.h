@@ -15,6 +15,7 @@ struct sink;
 
 struct stat_opts {
 	bool by_function; /* rows are guest functions with reason and detail, instead of reasons */
+	bool by_library;  /* with by_function: rows are the functions' libraries (text only) */
 	unsigned int top; /* rows of a by_function table; 0: all */
 	bool per_vcpu;	  /* a table for each vCPU */
 	/*

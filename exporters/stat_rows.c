@@ -146,6 +146,17 @@ void stat_site__resolve(struct stat_site *out, const struct exit_stats *stats,
 	out->has_offset = true;
 }
 
+static void resolve_library(struct stat_site *out, const struct exit_stats *stats, const struct exit_site *site)
+{
+	memset(out, 0, sizeof(*out));
+	out->site = *site;
+	if (!site->has_rip)
+		return;
+	out->function = symbolizer__library(stats->vms[site->vm].syms, site->rip, false);
+	if (!out->function)
+		out->function = "[unknown]";
+}
+
 /* By function, or by address where there is none; sites without an address come last. */
 static int by_place(const struct stat_site *a, const struct stat_site *b)
 {
@@ -196,7 +207,7 @@ static void merge(struct stat_site *into, const struct stat_site *s)
 }
 
 int stat_sites__new(struct stat_sites *out, const struct exit_stats *stats,
-		    const struct exit_filter *reasons, uint32_t vm)
+		    const struct exit_filter *reasons, uint32_t vm, bool by_library)
 {
 	const struct exit_site *site;
 	struct exit_site all = { 0 };
@@ -212,7 +223,7 @@ int stat_sites__new(struct stat_sites *out, const struct exit_stats *stats,
 			continue;
 		stat_sites__add(&all, site);
 		if (exit_filter__match(reasons, site->isa, site->reason))
-			stat_site__resolve(&sites[nr++], stats, site);
+			(by_library ? resolve_library : stat_site__resolve)(&sites[nr++], stats, site);
 	}
 	qsort(sites, nr, sizeof(*sites), by_key);
 	for (i = 1, k = 0; i < nr; i++) {

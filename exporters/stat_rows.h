@@ -83,11 +83,12 @@ void stat_site__resolve(struct stat_site *out, const struct exit_stats *stats,
 /**
  * stat_sites__new() - the sites of a VM by function, reason, detail and value; most exits first.
  * @reasons: NULL for all.
+ * @by_library: by the function's library instead, whose name stands where the function's would.
  *
  * Return: 0 or -ENOMEM.
  */
 int stat_sites__new(struct stat_sites *out, const struct exit_stats *stats, const struct exit_filter *reasons,
-		    uint32_t vm);
+		    uint32_t vm, bool by_library);
 void stat_sites__free(struct stat_sites *sites);
 
 #endif /* EXPORTERS_STAT_ROWS_H */

@@ -257,10 +257,10 @@ static void rest_cells(struct stat_table *t, const char *what)
 }
 
 static int print_functions(struct sink *sink, const struct exit_stats *stats,
-			   const struct exit_filter *reasons, uint32_t vm, unsigned int top)
+			   const struct stat_opts *opts, uint32_t vm)
 {
-	static const char *const titles[] = { "exits",    "exits/s", "time",     "avg",
-					      "function", "reason",  "what for", NULL };
+	const char *const titles[] = { "exits", "exits/s", "time", "avg", opts->by_library ? "library" : "function",
+				       "reason", "what for", NULL };
 	struct stat_table t = { .align = "rrrrlll" };
 	struct exit_site total = { 0 }, rest = { 0 };
 	struct stat_sites r;
@@ -269,7 +269,7 @@ static int print_functions(struct sink *sink, const struct exit_stats *stats,
 	char what[64];
 	int err;
 
-	err = stat_sites__new(&r, stats, reasons, vm);
+	err = stat_sites__new(&r, stats, opts->reasons, vm, opts->by_library);
 	if (err)
 		return err;
 	sink__puts(sink, "\n");
@@ -277,7 +277,7 @@ static int print_functions(struct sink *sink, const struct exit_stats *stats,
 		print_none(sink, r.all.count);
 		goto out;
 	}
-	nr = top && top < r.nr ? top : r.nr;
+	nr = opts->top && opts->top < r.nr ? opts->top : r.nr;
 	add_head(&t, titles);
 	for (i = 0; i < r.nr; i++) {
 		s = &r.sites[i].site;
@@ -301,7 +301,7 @@ static int print_functions(struct sink *sink, const struct exit_stats *stats,
 	}
 	site_cells(&t, stats, &total);
 	rest_cells(&t, "total");
-	if (reasons) {
+	if (opts->reasons) {
 		site_cells(&t, stats, &r.all);
 		rest_cells(&t, "all reasons");
 	}
@@ -479,7 +479,7 @@ static int print_block(struct sink *sink, const struct exit_stats *stats,
 	}
 	vcpu = stat_rows__next_vcpu(stats, vm, 0);
 	if (opts->by_function) {
-		err = print_functions(sink, stats, opts->reasons, vm, opts->top);
+		err = print_functions(sink, stats, opts, vm);
 	} else if (opts->per_vcpu && vcpu >= 0) {
 		for (; vcpu >= 0 && !err; vcpu = stat_rows__next_vcpu(stats, vm, vcpu + 1))
 			err = print_reasons(sink, stats, opts->reasons, vm, vcpu);

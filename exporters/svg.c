@@ -280,8 +280,8 @@ static void put_legend(struct picture *p, int64_t y)
 		put_attr(p->sink, "x", x);
 		put_attr(p->sink, "y", y - 10 * PX);
 		sink__puts(p->sink, " width=\"12\" height=\"12\" rx=\"2\"/>");
-		put_text(p, "l", x + 18 * PX, y, flame_palettes[kind].label);
-		x += 18 * PX + text_width(flame_palettes[kind].label) + 14 * PX;
+		put_text(p, "l", x + 18 * PX, y, flame_palette__label(p->t, kind));
+		x += 18 * PX + text_width(flame_palette__label(p->t, kind)) + 14 * PX;
 	}
 }
 

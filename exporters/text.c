@@ -163,7 +163,7 @@ static int print_functions(struct sink *sink, const struct flame_tree *t)
 			functions[n->name].total += n->total;
 	}
 	qsort(functions, nr_names, sizeof(*functions), by_self);
-	sink__puts(sink, "\n   self    total  function\n");
+	sink__printf(sink, "\n   self    total  %s\n", flame_tree__is_by_library(t) ? "library" : "function");
 	for (i = 0; i < nr_names && i < MAX_FUNCTIONS && functions[i].total; i++) {
 		print_column(sink, functions[i].self, all);
 		print_column(sink, functions[i].total, all);

@@ -406,6 +406,14 @@ static Elf_Scn *find_table(struct image *img, GElf_Word type, GElf_Shdr *sh)
 	return NULL;
 }
 
+/* A string of the table, or NULL if it is not wholly in there or empty. */
+static const char *string_at(const char *strings, size_t strings_len, size_t at)
+{
+	if (!at || at >= strings_len || !strings[at] || !memchr(strings + at, 0, strings_len - at))
+		return NULL;
+	return strings + at;
+}
+
 /* Fills @out and returns true if the symbol can name code. */
 static bool code_symbol(struct image *img, const GElf_Sym *sym, const char *strings, size_t strings_len,
 			struct image_sym *out)
@@ -423,13 +431,12 @@ static bool code_symbol(struct image *img, const GElf_Sym *sym, const char *stri
 		return false;
 	if (sym->st_value < sh.sh_addr || sym->st_value - sh.sh_addr >= sh.sh_size)
 		return false;
-	if (!sym->st_name || sym->st_name >= strings_len || !strings[sym->st_name] ||
-	    !memchr(strings + sym->st_name, 0, strings_len - sym->st_name))
+	out->name = string_at(strings, strings_len, sym->st_name);
+	if (!out->name)
 		return false;
 	out->addr = sym->st_value;
 	out->size = sym->st_size;
 	out->section_end = sh.sh_addr + sh.sh_size;
-	out->name = strings + sym->st_name;
 	out->type = type;
 	out->bind = GELF_ST_BIND(sym->st_info);
 	/* Compilers' local labels say nothing to a reader. */
@@ -439,6 +446,7 @@ static bool code_symbol(struct image *img, const GElf_Sym *sym, const char *stri
 int image__for_each_sym(struct image *img, int (*visit)(void *ctx, const struct image_sym *sym), void *ctx)
 {
 	Elf_Data *data, *strings;
+	const char *file = NULL;
 	struct image_sym out;
 	GElf_Sym sym;
 	GElf_Shdr sh;
@@ -459,8 +467,12 @@ int image__for_each_sym(struct image *img, int (*visit)(void *ctx, const struct 
 	for (i = 0; i < nr; i++) {
 		if (!gelf_getsym(data, i, &sym))
 			return -EBADMSG;
+		/* The local symbols behind it are of this file; an empty one begins the linker's own. */
+		if (GELF_ST_TYPE(sym.st_info) == STT_FILE)
+			file = string_at(strings->d_buf, strings->d_size, sym.st_name);
 		if (!code_symbol(img, &sym, strings->d_buf, strings->d_size, &out))
 			continue;
+		out.file = out.bind == STB_LOCAL ? file : NULL;
 		err = visit(ctx, &out);
 		if (err)
 			return err;

@@ -54,6 +54,7 @@ struct image_sym {
 	uint64_t size;
 	uint64_t section_end; /* image address where its section ends: no symbol reaches beyond */
 	const char *name;     /* borrowed */
+	const char *file;     /* source file that a local symbol is of, or NULL; borrowed */
 	uint8_t type;	      /* STT_* */
 	uint8_t bind;	      /* STB_* */
 };

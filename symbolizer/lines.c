@@ -399,9 +399,33 @@ size_t lines__lookup(struct lines *l, uint64_t addr, struct lines_frame *frames)
 	return nr ? nr : line ? 1 : 0;
 }
 
-const char *lines__unit(struct lines *l, uint64_t addr)
+static const char *dir_of(Dwarf_Die *cu)
+{
+	Dwarf_Attribute attr;
+
+	return dwarf_formstring(dwarf_attr(cu, DW_AT_comp_dir, &attr));
+}
+
+const char *lines__unit(struct lines *l, uint64_t addr, const char **dir)
 {
 	struct unit *u = get_unit(l, addr);
 
-	return u ? dwarf_diename(&u->die) : NULL;
+	if (!u)
+		return NULL;
+	if (dir)
+		*dir = dir_of(&u->die);
+	return dwarf_diename(&u->die);
+}
+
+int lines__for_each_unit(struct lines *l, int (*visit)(void *ctx, const char *dir, const char *name), void *ctx)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < l->nr_units; i++) {
+		err = visit(ctx, dir_of(&l->units[i].die), dwarf_diename(&l->units[i].die));
+		if (err)
+			return err;
+	}
+	return 0;
 }

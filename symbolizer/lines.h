@@ -41,7 +41,19 @@ void lines__free(struct lines *l); /* accepts NULL */
  */
 size_t lines__lookup(struct lines *l, uint64_t addr, struct lines_frame *frames);
 
-/** lines__unit() - path of the source file of the address's compilation unit, as the compiler was given it; or NULL. */
-const char *lines__unit(struct lines *l, uint64_t addr);
+/**
+ * lines__unit() - path of the source file of the address's compilation unit, as the compiler was given it.
+ * @dir: receives the directory that it is relative to, or NULL; may be NULL.
+ *
+ * Return: borrowed until lines__free(); NULL if there is none.
+ */
+const char *lines__unit(struct lines *l, uint64_t addr, const char **dir);
+
+/**
+ * lines__for_each_unit() - visit the same two strings of all units, each may be NULL.
+ *
+ * Return: 0, or the first other result of @visit, which ends the visit.
+ */
+int lines__for_each_unit(struct lines *l, int (*visit)(void *ctx, const char *dir, const char *name), void *ctx);
 
 #endif /* SYMBOLIZER_LINES_H */

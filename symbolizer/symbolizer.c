@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "demangle.h"
 #include "image.h"
+#include "library.h"
 #include "lines.h"
 #include "symtab.h"
 
@@ -16,6 +18,7 @@ struct member {
 	struct symtab *st;
 	struct lines *lines; /* NULL: it has none */
 	uint64_t bias;
+	char *root; /* directory that its units share; NULL: not asked for yet */
 };
 
 /* One address that was asked for; nr is 0 when nothing covers it. */
@@ -24,6 +27,8 @@ struct entry {
 	struct sym_frame *frames;
 	char **readable; /* of each frame: its name, if it had to be made */
 	size_t nr_asked; /* images there were when it was looked up */
+	const char *library; /* NULL: not asked for yet */
+	size_t member;	 /* that answered */
 	uint8_t nr;
 };
 
@@ -40,6 +45,8 @@ struct symbolizer {
 	struct entry **index;
 	size_t index_size; /* power of two, or 0 */
 	size_t nr_entries;
+	char **libraries; /* names, each once; they never move */
+	size_t nr_libraries;
 };
 
 int symbolizer__new(struct symbolizer **out)
@@ -89,7 +96,11 @@ void symbolizer__put(struct symbolizer *s)
 		lines__free(s->members[i].lines);
 		symtab__free(s->members[i].st);
 		image__free(s->members[i].img);
+		free(s->members[i].root);
 	}
+	for (i = 0; i < s->nr_libraries; i++)
+		free(s->libraries[i]);
+	free(s->libraries);
 	for (i = 0; i < s->index_size; i++)
 		free_entry(s->index[i]);
 	free(s->members);
@@ -115,7 +126,7 @@ int symbolizer__add_image(struct symbolizer *s, struct image *img, uint64_t bias
 	members = reallocarray(s->members, s->nr_members + 1, sizeof(*members));
 	if (members) {
 		s->members = members;
-		s->members[s->nr_members++] = (struct member){ img, st, lines, bias };
+		s->members[s->nr_members++] = (struct member){ .img = img, .st = st, .lines = lines, .bias = bias };
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (members)
@@ -197,6 +208,7 @@ static void fill(const struct symbolizer *s, struct entry *e)
 			memset(&found[nr++], 0, sizeof(found[0]));
 		/* The symbol table has the last word on the function itself; DWARF adds what was inlined into it. */
 		found[nr - 1].name = sym.name;
+		e->member = i;
 		take_frames(e, found, nr, sym.start + s->members[i].bias);
 		return;
 	}
@@ -268,4 +280,112 @@ size_t symbolizer__resolve(struct symbolizer *s, uint64_t gva, bool is_return, c
 		return 0;
 	*frames = e->frames;
 	return e->nr;
+}
+
+/* --- libraries --- */
+
+struct paths {
+	char **all;
+	size_t nr, cap;
+};
+
+static int visit_unit(void *ctx, const char *dir, const char *name)
+{
+	char path[LIBRARY_MAX_PATH], **all;
+	struct paths *p = ctx;
+
+	if (!library__path(path, dir, name))
+		return 0;
+	if (p->nr == p->cap) {
+		all = reallocarray(p->all, p->cap ? 2 * p->cap : 64, sizeof(*all));
+		if (!all)
+			return -ENOMEM;
+		p->all = all;
+		p->cap = p->cap ? 2 * p->cap : 64;
+	}
+	p->all[p->nr] = strdup(path);
+	return p->all[p->nr] ? (p->nr++, 0) : -ENOMEM;
+}
+
+static int find_root(struct member *m)
+{
+	char root[LIBRARY_MAX_PATH];
+	struct paths paths = { 0 };
+	const char **votes;
+	size_t i;
+	int err;
+
+	err = lines__for_each_unit(m->lines, visit_unit, &paths);
+	votes = err ? NULL : calloc(paths.nr + 1, sizeof(*votes));
+	if (votes) {
+		for (i = 0; i < paths.nr; i++)
+			votes[i] = paths.all[i];
+		library__root(root, votes, paths.nr);
+		m->root = strdup(root);
+	}
+	for (i = 0; i < paths.nr; i++)
+		free(paths.all[i]);
+	free(paths.all);
+	free(votes);
+	return m->root ? 0 : -ENOMEM;
+}
+
+/* The one copy of a name, or NULL if there is no memory. */
+static const char *keep_library(struct symbolizer *s, const char *name)
+{
+	char **libraries;
+	size_t i;
+
+	for (i = 0; i < s->nr_libraries; i++)
+		if (!strcmp(s->libraries[i], name))
+			return s->libraries[i];
+	libraries = reallocarray(s->libraries, s->nr_libraries + 1, sizeof(*libraries));
+	if (!libraries)
+		return NULL;
+	s->libraries = libraries;
+	libraries[i] = strdup(name);
+	return libraries[i] ? libraries[s->nr_libraries++] : NULL;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+static const char *find_library(struct symbolizer *s, const struct entry *e)
+{
+	struct member *m = &s->members[e->member];
+	char path[LIBRARY_MAX_PATH], name[LIBRARY_MAX_NAME];
+	const char *unit = NULL, *dir = NULL;
+	struct symtab_sym sym;
+
+	if (m->lines)
+		unit = lines__unit(m->lines, e->key - m->bias, &dir);
+	if (unit && !m->root && find_root(m))
+		return NULL;
+	if (unit && library__path(path, dir, unit) && library__name(name, m->root, path))
+		return keep_library(s, name);
+	if (!symtab__lookup(m->st, e->key - m->bias, &sym) && sym.file)
+		return keep_library(s, base_name(sym.file));
+	snprintf(name, sizeof(name), "[%.*s]", (int)sizeof(name) - 3, base_name(image__path(m->img)));
+	return keep_library(s, name);
+}
+
+const char *symbolizer__library(struct symbolizer *s, uint64_t gva, bool is_return)
+{
+	const char *library = NULL;
+	struct entry *e;
+
+	if (!s)
+		return NULL;
+	pthread_mutex_lock(&s->lock);
+	e = find_entry(s, gva - is_return);
+	if (e && e->nr && !e->library)
+		e->library = find_library(s, e);
+	if (e)
+		library = e->library;
+	pthread_mutex_unlock(&s->lock);
+	return library;
 }

@@ -26,7 +26,6 @@ struct sym_frame {
 	uint64_t start;	    /* GVA of the function's first byte (of the enclosing function for an inlined one) */
 	const char *file;   /* source file, or NULL when there are no line tables */
 	uint32_t line;	    /* 1-based, 0 when unknown */
-	const char *module; /* library or image the code belongs to, or NULL */
 	bool is_inline;	    /* inlined into the next frame of the result */
 };
 
@@ -77,5 +76,17 @@ void symbolizer__image_info(const struct symbolizer *s, size_t i, struct sym_ima
  */
 size_t symbolizer__resolve(struct symbolizer *s, uint64_t gva, bool is_return,
 			   const struct sym_frame **frames);
+
+/**
+ * symbolizer__library() - the micro-library or module that the code at an address belongs to.
+ * @s, @gva, @is_return: as for symbolizer__resolve().
+ *
+ * By the path of its compilation unit (library.h); without DWARF the source file that the symbol table has of a
+ * local symbol; else "[file name of the image]".
+ *
+ * Return: borrowed, valid until the last symbolizer__put(); NULL where symbolizer__resolve() finds nothing.
+ * Cost: a look at all compilation units for the first address of an image, then one of the address's own.
+ */
+const char *symbolizer__library(struct symbolizer *s, uint64_t gva, bool is_return);
 
 #endif /* SYMBOLIZER_SYMBOLIZER_H */

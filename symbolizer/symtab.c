@@ -17,6 +17,7 @@ struct range {
 	uint64_t end;
 	uint64_t sym_start; /* of the whole symbol: a nested one may have cut it in pieces */
 	uint32_t name;	    /* offset into names */
+	uint32_t file;	    /* likewise, plus one; 0: not known */
 };
 
 struct symtab {
@@ -33,6 +34,7 @@ struct raw {
 	uint64_t start;
 	uint64_t end;
 	uint32_t name;
+	uint32_t file;
 	uint8_t rank; /* lower is better */
 	bool sized;
 };
@@ -42,6 +44,8 @@ struct builder {
 	struct raw *raws;
 	size_t nr;
 	size_t cap;
+	const char *file; /* of the symbol before, which is where it stands in the image */
+	uint32_t file_at;
 };
 
 static int grow(void **array, size_t *cap, size_t need, size_t size)
@@ -61,23 +65,50 @@ static int grow(void **array, size_t *cap, size_t need, size_t size)
 	return 0;
 }
 
-static int visit_sym(void *ctx, const struct image_sym *sym)
+static int add_name(struct symtab *st, const char *name, uint32_t *at)
 {
-	struct builder *b = ctx;
-	struct symtab *st = b->st;
-	size_t len = strlen(sym->name) + 1;
-	struct raw *raw;
-	int bind;
+	size_t len = strlen(name) + 1;
 
 	if (st->names_len + len > MAX_NAMES_LEN)
 		return -EBADMSG;
-	if (grow((void **)&st->names, &st->names_cap, st->names_len + len, 1) ||
-	    grow((void **)&b->raws, &b->cap, b->nr + 1, sizeof(*b->raws)))
+	if (grow((void **)&st->names, &st->names_cap, st->names_len + len, 1))
+		return -ENOMEM;
+	*at = st->names_len;
+	memcpy(st->names + st->names_len, name, len);
+	st->names_len += len;
+	return 0;
+}
+
+/* Kept once for all symbols of a file, which follow each other. */
+static int add_file(struct builder *b, const char *file)
+{
+	int err;
+
+	if (file == b->file)
+		return 0;
+	err = file ? add_name(b->st, file, &b->file_at) : 0;
+	if (!err)
+		b->file = file;
+	return err;
+}
+
+static int visit_sym(void *ctx, const struct image_sym *sym)
+{
+	struct builder *b = ctx;
+	struct raw *raw;
+	uint32_t name;
+	int bind, err;
+
+	err = add_name(b->st, sym->name, &name);
+	if (!err)
+		err = add_file(b, sym->file);
+	if (err)
+		return err;
+	if (grow((void **)&b->raws, &b->cap, b->nr + 1, sizeof(*b->raws)))
 		return -ENOMEM;
 	raw = &b->raws[b->nr++];
-	raw->name = st->names_len;
-	memcpy(st->names + st->names_len, sym->name, len);
-	st->names_len += len;
+	raw->name = name;
+	raw->file = sym->file ? b->file_at + 1 : 0;
 	raw->start = sym->addr;
 	raw->sized = sym->size != 0;
 	raw->end = sym->section_end;
@@ -108,7 +139,7 @@ static int add_range(struct symtab *st, const struct raw *raw, uint64_t start, u
 		return 0;
 	if (grow((void **)&st->ranges, &st->cap, st->nr + 1, sizeof(*st->ranges)))
 		return -ENOMEM;
-	st->ranges[st->nr++] = (struct range){ start, end, raw->start, raw->name };
+	st->ranges[st->nr++] = (struct range){ start, end, raw->start, raw->name, raw->file };
 	return 0;
 }
 
@@ -226,6 +257,7 @@ int symtab__lookup(const struct symtab *st, uint64_t addr, struct symtab_sym *ou
 	if (!lo || addr >= st->ranges[lo - 1].end)
 		return -ENOENT;
 	out->name = st->names + st->ranges[lo - 1].name;
+	out->file = st->ranges[lo - 1].file ? st->names + st->ranges[lo - 1].file - 1 : NULL;
 	out->start = st->ranges[lo - 1].sym_start;
 	out->end = st->ranges[lo - 1].end;
 	return 0;

@@ -19,6 +19,7 @@ struct symtab;
 
 struct symtab_sym {
 	const char *name; /* borrowed from the table */
+	const char *file; /* source file of a local symbol, where the table has it (STT_FILE), or NULL; borrowed */
 	uint64_t start;	  /* image address of the function */
 	uint64_t end;
 };
@@ -35,7 +36,7 @@ struct symtab_sym {
  * what the better one does not cover.
  *
  * Return: 0; -ENOENT if the image names no code (stripped); -EBADMSG if its table is malformed; -ENOMEM.
- * Cost: O(n log n) once; 24 bytes and the name per symbol.
+ * Cost: O(n log n) once; 32 bytes and the name per symbol.
  * Source: ELF gABI chapter 4, "Symbol Table".
  */
 int symtab__new(struct symtab **out, struct image *img);

@@ -30,6 +30,7 @@ enum {
 	OPT_LOG_FORMAT,
 	OPT_LEVEL,
 	OPT_FUNCTIONS,
+	OPT_LIBRARIES,
 	OPT_MAX_VMS,
 	OPT_KVM_STATS,
 	OPT_MAX_PROFILES,
@@ -48,6 +49,7 @@ static const struct argp_option options[] = {
 	  "sampling: look at no exits; exits (default): count every exit; full: and take stacks of some all the time, "
 	  "not only while somebody asks for them", 0 },
 	{ "functions", OPT_FUNCTIONS, "N", 0, "export the samples of the N hottest functions of each VM, up to 100 (default: 0)", 0 },
+	{ "libraries", OPT_LIBRARIES, "N", 0, "likewise of its N hottest micro-libraries or modules (default: 0)", 0 },
 	{ "kvm-stats", OPT_KVM_STATS, NULL, 0, "export KVM's own statistics of each VM, too; needs debugfs", 0 },
 	{ "max-vms", OPT_MAX_VMS, "N", 0, "VMs at once, 1-100000; the kernel's tables are sized by it (default: 2048)", 0 },
 	{ "symbols", 's', "FILE", 0, "unstripped image of all guests (default: what each VMM booted, or its .dbg twin)", 0 },
@@ -107,6 +109,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_FUNCTIONS:
 		o->collector.max_functions = cli__uint("--functions", arg, 0, 100);
+		break;
+	case OPT_LIBRARIES:
+		o->collector.max_libraries = cli__uint("--libraries", arg, 0, 100);
 		break;
 	case OPT_MAX_PROFILES:
 		o->collector.max_profiles = cli__uint("--web.max-profiles", arg, 1, 900);

@@ -42,8 +42,8 @@ struct stat_cmd_opts {
 
 static const struct argp_option options[] = {
 	CMD_TARGET_OPTIONS,
-	{ "by", OPT_BY, "WHAT", 0, "reason (default) or function: the guest code that causes the exits", 0 },
-	{ "top", OPT_TOP, "N", 0, "rows of a table by function, 1-10000 (default: 30)", 0 },
+	{ "by", OPT_BY, "WHAT", 0, "reason (default), function: the guest code that causes the exits, or library: its micro-library", 0 },
+	{ "top", OPT_TOP, "N", 0, "rows of a table by function or library, 1-10000 (default: 30)", 0 },
 	{ "per-vcpu", OPT_PER_VCPU, NULL, 0, "a table for each vCPU", 0 },
 	{ "reason", OPT_REASON, "NAME[,NAME...]", 0,
 	  "show these exits only, by name or code; repeatable; help lists the names", 0 },
@@ -154,10 +154,12 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case OPT_BY:
 		if (!strcmp(arg, "function"))
 			o->stat.by_function = true;
+		else if (!strcmp(arg, "library"))
+			o->stat.by_function = o->stat.by_library = true;
 		else if (!strcmp(arg, "reason"))
 			o->stat.by_function = false;
 		else
-			cli__usage_error("give reason or function", "--by: '%s' is not understood", arg);
+			cli__usage_error("give reason, function or library", "--by: '%s' is not understood", arg);
 		break;
 	case OPT_TOP:
 		o->stat.top = cli__uint("--top", arg, 1, 10000);
@@ -297,6 +299,8 @@ static int run_stat(const struct stat_cmd_opts *o)
 	if (o->session.level < LEVEL_EXITS && strcmp(o->format, "text") && strcmp(o->format, "json"))
 		cli__usage_error("give text or json, or --level exits", "-f %s shows exits, and --level %s looks at none",
 				 o->format, level__name(o->session.level));
+	if (o->stat.by_library && strcmp(o->format, "text"))
+		cli__usage_error("leave -f out, or take --by function", "-f %s knows no libraries", o->format);
 	err = naming__new(&naming, o->symbols);
 	if (!err)
 		err = recording__new(&rec);

@@ -15,6 +15,16 @@ static bool parse_weight(const char *arg)
 	return false;
 }
 
+/* Returns true for libraries. */
+static bool parse_by(const char *arg)
+{
+	if (!strcmp(arg, "library"))
+		return true;
+	if (strcmp(arg, "function"))
+		cli__usage_error("give function or library", "--by: '%s' is neither", arg);
+	return false;
+}
+
 error_t cmd_view__parse(int key, char *arg, struct cmd_view *v)
 {
 	switch (key) {
@@ -32,6 +42,9 @@ error_t cmd_view__parse(int key, char *arg, struct cmd_view *v)
 	case CMD_VIEW_NO_INLINE:
 		v->no_inline = true;
 		break;
+	case CMD_VIEW_BY:
+		v->by_library = parse_by(arg);
+		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -42,14 +55,15 @@ int cmd_view__naming(const struct cmd_view *v, struct naming **out)
 {
 	int err = naming__new(out, v->symbols);
 
-	if (!err && v->no_inline)
+	/* The lines tell the library. */
+	if (!err && v->no_inline && !v->by_library)
 		naming__without_inlines(*out);
 	return err;
 }
 
 struct naming_what cmd_view__what(const struct cmd_view *v, bool is_exits)
 {
-	struct naming_what what = { .measure = SNAP_MEASURE_SAMPLES, .idle = v->idle };
+	struct naming_what what = { .measure = SNAP_MEASURE_SAMPLES, .by_library = v->by_library, .idle = v->idle };
 
 	if (is_exits)
 		what.measure = v->by_time ? SNAP_MEASURE_EXIT_TIME : SNAP_MEASURE_EXITS;

@@ -16,16 +16,18 @@ struct cmd_view {
 	bool by_time;
 	bool idle;
 	bool no_inline;
+	bool by_library;
 };
 
-enum { CMD_VIEW_WEIGHT = 2048, CMD_VIEW_IDLE, CMD_VIEW_NO_INLINE }; /* keys */
+enum { CMD_VIEW_WEIGHT = 2048, CMD_VIEW_IDLE, CMD_VIEW_NO_INLINE, CMD_VIEW_BY }; /* keys */
 
 /* Rows of an argp option table. */
 #define CMD_VIEW_OPTIONS                                                                                         \
 	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: what the VMM booted, or its .dbg twin)", 0 }, \
 	{ "weight", CMD_VIEW_WEIGHT, "WHAT", 0, "of exits: count (default), or time, the host time they took", 0 },         \
 	{ "idle", CMD_VIEW_IDLE, NULL, 0, "count the time of exits in which the guest waits (HLT), too", 0 },               \
-	{ "no-inline", CMD_VIEW_NO_INLINE, NULL, 0, "show no inlined functions, and no lines", 0 }
+	{ "no-inline", CMD_VIEW_NO_INLINE, NULL, 0, "show no inlined functions, and no lines", 0 },             \
+	{ "by", CMD_VIEW_BY, "WHAT", 0, "function (default), or library: the micro-library or module that it is of", 0 }
 
 /**
  * cmd_view__parse() - take a key of an argp parser that belongs to the view. A wrong value ends the program with

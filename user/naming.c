@@ -591,6 +591,7 @@ int naming__snapshot(struct naming *n, const struct recording *r, const struct n
 		.freq_hz = is_exits ? 0 : ri->freq_hz,
 		.event = ri->event,
 		.measure = what->measure,
+		.by_library = what->by_library,
 		.host = ri->host,
 	};
 	bool refused = false;

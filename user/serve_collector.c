@@ -193,7 +193,8 @@ static int open_all(struct serve *s, struct serve_collector_opts *o, int sock)
 	if (!err)
 		err = recording__new(&s->rec);
 	if (!err)
-		err = serve_stats__new(&s->stats, s->rec, s->naming, o->max_functions, o->kvm_stats);
+		err = serve_stats__new(&s->stats, s->rec, s->naming, o->max_functions, o->max_libraries,
+				       o->kvm_stats);
 	return err;
 }
 

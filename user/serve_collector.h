@@ -17,6 +17,7 @@ struct serve_collector_opts {
 	struct session_opts session;
 	const char *symbols;
 	size_t max_functions;
+	size_t max_libraries;
 	size_t max_profiles; /* that are taken at once */
 	bool kvm_stats; /* export KVM's own statistics */
 	bool without_exporter;

@@ -33,6 +33,7 @@ struct job {
 	struct link_request *req;
 	enum serve_ask ask;
 	enum snap_measure measure; /* unless it is about the table of exits */
+	bool by_library;
 	uint32_t seconds;	   /* from now on; 0: from the start until now, answered at once */
 	const char *label;	   /* of the only VM, or NULL for all; the request's */
 	/* collector thread */
@@ -259,6 +260,7 @@ void serve_jobs__add(struct serve_jobs *j, struct link_request *req)
 	job->req = req;
 	job->ask = ask->ask;
 	job->measure = ask->measure;
+	job->by_library = ask->by_library;
 	job->seconds = ask->seconds;
 	job->label = link_request__text(req);
 	pthread_mutex_lock(&j->lock);
@@ -313,6 +315,7 @@ static void freeze(struct serve_jobs *j, struct job *job, struct session *sessio
 {
 	struct naming_what what = {
 		.measure = job->measure,
+		.by_library = job->by_library,
 		.live = true,
 		.vm = job->has_vm ? &job->vm : NULL,
 		.since = job->mark,

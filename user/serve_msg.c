@@ -18,7 +18,7 @@
 
 /* What each kind of request carries; everything else in it has to be 0. */
 static const struct kind {
-	bool id, format, measure, seconds, http;
+	bool id, format, measure, by_library, seconds, http;
 	bool text, text_optional;
 } kinds[SERVE_NR_ASKS] = {
 	[SERVE_ASK_HELLO] = { 0 },
@@ -27,9 +27,10 @@ static const struct kind {
 	[SERVE_ASK_METRICS] = { .id = true, .format = true, .http = true },
 	[SERVE_ASK_SD] = { .id = true, .text = true },
 	[SERVE_ASK_VMS] = { .id = true },
-	[SERVE_ASK_FLAME] = { .id = true, .text = true, .measure = true },
+	[SERVE_ASK_FLAME] = { .id = true, .text = true, .measure = true, .by_library = true },
 	[SERVE_ASK_EXITS] = { .id = true, .text = true },
-	[SERVE_ASK_PROFILE] = { .id = true, .text = true, .text_optional = true, .measure = true, .seconds = true },
+	[SERVE_ASK_PROFILE] = { .id = true, .text = true, .text_optional = true, .measure = true, .by_library = true,
+				.seconds = true },
 };
 
 static bool is_text(const char *text, size_t len)
@@ -85,6 +86,8 @@ int serve_request__check(const void *msg, size_t len)
 	if (r->format > (kind->format ? METRICS_OPENMETRICS : 0))
 		return -EBADMSG;
 	if (r->measure > (kind->measure ? SNAP_MEASURE_EXIT_TIME : 0))
+		return -EBADMSG;
+	if (r->by_library > (kind->by_library ? 1 : 0) || r->reserved)
 		return -EBADMSG;
 	if (kind->seconds ? r->seconds < 1 || r->seconds > SERVE_MAX_SECONDS : r->seconds)
 		return -EBADMSG;

@@ -44,9 +44,9 @@ enum serve_ask {
 	SERVE_ASK_METRICS, /* format, http */
 	SERVE_ASK_SD,	   /* text: the Host by which the client called us */
 	SERVE_ASK_VMS,
-	SERVE_ASK_FLAME,   /* text: the VM's label; measure */
+	SERVE_ASK_FLAME,   /* text: the VM's label; measure, by_library */
 	SERVE_ASK_EXITS,   /* text: the VM's label */
-	SERVE_ASK_PROFILE, /* text: the VM's label, or nothing for all; measure, seconds */
+	SERVE_ASK_PROFILE, /* text: the VM's label, or nothing for all; measure, by_library, seconds */
 	SERVE_NR_ASKS
 };
 
@@ -66,6 +66,8 @@ struct serve_request {
 	uint32_t format;   /* enum metrics_format */
 	uint32_t measure;  /* enum snap_measure */
 	uint32_t seconds;  /* 1 to SERVE_MAX_SECONDS */
+	uint32_t reserved;
+	uint32_t by_library; /* 1: guest frames are libraries; of FLAME and PROFILE */
 	uint32_t text_len; /* bytes; UTF-8 without control characters; the rest of @text is 0 */
 	char text[SERVE_TEXT_LEN];
 	struct serve_http_counts http;
@@ -83,7 +85,7 @@ struct serve_reply {
 	char text[SERVE_TEXT_LEN];
 };
 
-_Static_assert(sizeof(struct serve_request) == 32 + SERVE_TEXT_LEN + 8 * (8 + HTTP_NR_REFUSALS), "no padding");
+_Static_assert(sizeof(struct serve_request) == 40 + SERVE_TEXT_LEN + 8 * (8 + HTTP_NR_REFUSALS), "no padding");
 _Static_assert(sizeof(struct serve_reply) == 32 + SERVE_TEXT_LEN, "no padding");
 
 /** serve_request__init() - zeroed, with its kind; then set the members of that kind. */

@@ -95,6 +95,17 @@ static void ask_of_vm(struct serve_routes *r, struct http_request *req, struct s
 		serve_calls__ask(r->calls, req, ask);
 }
 
+#define BAD_BY "by: give function or library"
+
+/* by=library; false if it is something else. */
+static bool read_by(struct http_request *req, struct serve_request *ask)
+{
+	const char *by = http_request__query(req, "by");
+
+	ask->by_library = by && !strcmp(by, "library");
+	return !by || ask->by_library || !strcmp(by, "function");
+}
+
 static void take_profile(struct serve_routes *r, struct http_request *req, enum snap_measure measure)
 {
 	const char *seconds = http_request__query(req, "seconds");
@@ -113,6 +124,10 @@ static void take_profile(struct serve_routes *r, struct http_request *req, enum 
 	serve_request__init(&ask, SERVE_ASK_PROFILE, 0);
 	ask.measure = measure;
 	ask.seconds = n;
+	if (!read_by(req, &ask)) {
+		refuse(req, 400, BAD_BY "\n");
+		return;
+	}
 	ask_of_vm(r, req, &ask, http_request__query(req, "vm"));
 }
 
@@ -145,6 +160,10 @@ static void on_flame(void *ctx, struct http_request *req)
 	}
 	serve_request__init(&ask, SERVE_ASK_FLAME, 0);
 	ask.measure = i;
+	if (!read_by(req, &ask)) {
+		http_request__reply_text(req, 400, BAD_BY);
+		return;
+	}
 	ask_of_vm(ctx, req, &ask, vm);
 }
 

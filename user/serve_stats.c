@@ -32,6 +32,13 @@ struct function {
 	bool listed; /* once in, a series stays */
 };
 
+/* Functions or libraries by their samples, to list the hottest. */
+struct top {
+	struct strpool *names; /* NULL: not wanted */
+	struct function *all;  /* by id of the name */
+	size_t nr_listed;
+};
+
 struct vcpu_times {
 	uint32_t id;
 	uint32_t tid;
@@ -61,16 +68,14 @@ struct served_vm {
 	size_t nr_exits;
 	struct kvm_stats *kvm; /* KVM's own; what was read last */
 	uint64_t kvm_ns;       /* when */
-	struct strpool *names; /* of functions; NULL: not wanted */
-	struct function *functions; /* by id of the name */
-	size_t nr_listed;
+	struct top functions, libraries;
 };
 
 struct serve_stats {
 	struct recording *rec;
 	struct naming *naming;
 	struct profile_mark *seen; /* of the samples */
-	size_t max_functions;
+	size_t max_functions, max_libraries;
 	bool reads_kvm;
 	struct served_vm *vms; /* in the order in which they were first seen */
 	size_t nr;
@@ -85,7 +90,7 @@ struct serve_stats {
 };
 
 int serve_stats__new(struct serve_stats **out, struct recording *rec, struct naming *naming, size_t max_functions,
-		     bool kvm_stats)
+		     size_t max_libraries, bool kvm_stats)
 {
 	struct serve_stats *s;
 
@@ -95,6 +100,7 @@ int serve_stats__new(struct serve_stats **out, struct recording *rec, struct nam
 	s->rec = rec;
 	s->naming = naming;
 	s->max_functions = max_functions;
+	s->max_libraries = max_libraries;
 	s->reads_kvm = kvm_stats;
 	s->start_wall_ns = clock__wall_ns();
 	s->emulated = hostinfo__kvm_vendor() == KVM_VENDOR_SOFTWARE;
@@ -111,8 +117,10 @@ static void release_vm(struct served_vm *vm)
 	free(vm->vcpus);
 	free(vm->exits);
 	kvm_stats__free(vm->kvm);
-	strpool__free(vm->names);
-	free(vm->functions);
+	strpool__free(vm->functions.names);
+	free(vm->functions.all);
+	strpool__free(vm->libraries.names);
+	free(vm->libraries.all);
 }
 
 void serve_stats__free(struct serve_stats *s)
@@ -157,8 +165,11 @@ int serve_stats__vm_new(struct serve_stats *s, uint32_t id)
 		.serial = s->next_serial,
 		.seen_wall_ns = clock__wall_ns(),
 	};
-	if (s->max_functions && strpool__new(&vms[s->nr].names))
+	if ((s->max_functions && strpool__new(&vms[s->nr].functions.names)) ||
+	    (s->max_libraries && strpool__new(&vms[s->nr].libraries.names))) {
+		strpool__free(vms[s->nr].functions.names);
 		return -ENOMEM;
+	}
 	s->next_serial++;
 	s->nr++;
 	s->by_id[id] = s->nr;
@@ -225,29 +236,29 @@ static struct vcpu_times *get_vcpu(struct served_vm *vm, uint32_t id)
 	return &vcpus[vm->nr_vcpus++];
 }
 
-static int count_function(const struct serve_stats *s, struct served_vm *vm, const char *name, uint64_t samples)
+static int count_top(struct top *top, const char *name, uint64_t samples, size_t max)
 {
 	struct function *functions;
 	size_t nr;
 	int64_t id;
 
-	if (!vm->names || strpool__nr(vm->names) >= FUNCTIONS_MAX)
+	if (!top->names || strpool__nr(top->names) >= FUNCTIONS_MAX)
 		return 0;
-	nr = strpool__nr(vm->names);
-	id = strpool__add(vm->names, name, strlen(name));
+	nr = strpool__nr(top->names);
+	id = strpool__add(top->names, name, strlen(name));
 	if (id < 0)
 		return -ENOMEM;
 	if ((size_t)id == nr) {
-		functions = reallocarray(vm->functions, nr + 1, sizeof(*functions));
+		functions = reallocarray(top->all, nr + 1, sizeof(*functions));
 		if (!functions)
 			return -ENOMEM;
-		vm->functions = functions;
+		top->all = functions;
 		functions[nr] = (struct function){ 0 };
 	}
-	vm->functions[id].samples += samples;
-	if (!vm->functions[id].listed && vm->functions[id].samples >= FUNCTION_MIN && vm->nr_listed < s->max_functions) {
-		vm->functions[id].listed = true;
-		vm->nr_listed++;
+	top->all[id].samples += samples;
+	if (!top->all[id].listed && top->all[id].samples >= FUNCTION_MIN && top->nr_listed < max) {
+		top->all[id].listed = true;
+		top->nr_listed++;
 	}
 	return 0;
 }
@@ -272,6 +283,7 @@ static int add_stack(struct serve_stats *s, const struct profile_stack *st)
 	struct naming_status status;
 	struct vcpu_times *vcpu;
 	const struct sym_frame *frames;
+	const char *library;
 	uint32_t i;
 	size_t nr;
 
@@ -289,7 +301,10 @@ static int add_stack(struct serve_stats *s, const struct profile_stack *st)
 		nr = symbolizer__resolve(status.syms, st->frames[i], i > 0, &frames);
 		if (nr) {
 			/* The function, not what was inlined into it. */
-			if (!i && count_function(s, vm, frames[nr - 1].name, st->count))
+			if (!i && count_top(&vm->functions, frames[nr - 1].name, st->count, s->max_functions))
+				return -ENOMEM;
+			library = !i && s->max_libraries ? symbolizer__library(status.syms, st->frames[i], false) : NULL;
+			if (library && count_top(&vm->libraries, library, st->count, s->max_libraries))
 				return -ENOMEM;
 			continue;
 		}
@@ -518,21 +533,21 @@ static void *array(size_t nr, size_t size)
 	return calloc(nr ? nr : 1, size);
 }
 
-static int fill_functions(struct host_stats *hs, struct host_vm *out, const struct served_vm *vm)
+static int fill_top(struct host_stats *hs, struct host_function **out, size_t *nr, const struct top *top)
 {
 	size_t i;
 
-	if (!vm->nr_listed)
+	if (!top->nr_listed)
 		return 0;
-	out->functions = array(vm->nr_listed, sizeof(*out->functions));
-	if (!out->functions)
+	*out = array(top->nr_listed, sizeof(**out));
+	if (!*out)
 		return -ENOMEM;
-	for (i = 0; i < strpool__nr(vm->names); i++) {
-		if (!vm->functions[i].listed)
+	for (i = 0; i < strpool__nr(top->names); i++) {
+		if (!top->all[i].listed)
 			continue;
-		if (host_stats__copy_str(hs, &out->functions[out->nr_functions].name, strpool__get(vm->names, i, NULL)))
+		if (host_stats__copy_str(hs, &(*out)[*nr].name, strpool__get(top->names, i, NULL)))
 			return -ENOMEM;
-		out->functions[out->nr_functions++].samples = vm->functions[i].samples;
+		(*out)[(*nr)++].samples = top->all[i].samples;
 	}
 	return 0;
 }
@@ -585,7 +600,9 @@ static int fill_vm(struct serve_stats *s, struct host_stats *hs, struct host_vm 
 	out->nr_exits = vm->nr_exits;
 	if (fill_kvm(hs, out, vm->kvm))
 		return -ENOMEM;
-	return fill_functions(hs, out, vm);
+	if (fill_top(hs, &out->functions, &out->nr_functions, &vm->functions))
+		return -ENOMEM;
+	return fill_top(hs, &out->libraries, &out->nr_libraries, &vm->libraries);
 }
 
 static int fill_labels(struct host_stats *hs)

@@ -26,12 +26,13 @@ struct session;
 /**
  * serve_stats__new() - all borrowed.
  * @max_functions: hottest functions listed of a VM; 0: none.
+ * @max_libraries: hottest libraries, likewise.
  * @kvm_stats: read KVM's own statistics of each VM every ten seconds, too: some 60 files.
  *
  * Return: 0 or -ENOMEM.
  */
 int serve_stats__new(struct serve_stats **out, struct recording *rec, struct naming *naming, size_t max_functions,
-		     bool kvm_stats);
+		     size_t max_libraries, bool kvm_stats);
 void serve_stats__free(struct serve_stats *s); /* accepts NULL; before the recording */
 
 /** serve_stats__find() - the VM with this host_vm.id: its id and place in the recording. Return: whether there is one. */

@@ -14,6 +14,7 @@ const VIEWS = [
 	{ view: "flame", kind: "exit_time", name: "Exit time", title: "Which code leaves guest mode, by time" },
 	{ view: "exits", kind: "", name: "Exit table", title: "VM exits by reason and by place" },
 ];
+const GROUPS = [["function", "Functions"], ["library", "Libraries"]];
 const HEALTH = {
 	gone: ["gone", "This VM has ended. The figures are its last."],
 	no_image: ["no image", "No image was found for this guest: its addresses have no names."],
@@ -58,16 +59,17 @@ function setText(e, text) {
 
 // --- what is shown: kept in the address, so that it can be linked ---
 
-const at = { vm: "", view: "flame", kind: "cpu", window: 60 };
+const at = { vm: "", view: "flame", kind: "cpu", by: "function", window: 60 };
 function readAddress() {
 	const given = new URLSearchParams(location.hash.slice(1)), window = given.get("window");
 	at.vm = given.get("vm") || "";
 	at.view = given.get("view") === "exits" ? "exits" : "flame";
 	at.kind = VIEWS.some(v => v.kind && v.kind === given.get("kind")) ? given.get("kind") : "cpu";
+	at.by = given.get("by") === "library" ? "library" : "function";
 	at.window = WINDOWS.some(([s]) => String(s) === window) ? +window : 60;
 }
 function writeAddress(isNewPlace) {
-	const hash = new URLSearchParams({ vm: at.vm, view: at.view, ...at.view === "flame" && { kind: at.kind }, window: at.window });
+	const hash = new URLSearchParams({ vm: at.vm, view: at.view, ...at.view === "flame" && { kind: at.kind, ...at.by === "library" && { by: at.by } }, window: at.window });
 	history[isNewPlace ? "pushState" : "replaceState"](null, "", "#" + hash);
 }
 
@@ -400,7 +402,7 @@ class Paths {
 
 const kept = new Map(); // oldest use first
 function memory() {
-	const name = JSON.stringify([at.vm, at.view, at.view === "flame" && at.kind]);
+	const name = JSON.stringify([at.vm, at.view, ...at.view === "flame" ? [at.kind, at.by] : []]);
 	const m = kept.get(name) || { history: new History(), paths: new Paths(), baseline: null, look: null, reasons: new Table(5), sites: new Table(3) };
 	kept.delete(name);
 	kept.set(name, m);
@@ -523,7 +525,7 @@ function detailAddress() {
 	if (!at.vm)
 		return null;
 	return at.view === "exits" ? `api/v1/exits?vm=${encodeURIComponent(at.vm)}` :
-		`api/v1/flame?vm=${encodeURIComponent(at.vm)}&kind=${at.kind}`;
+		`api/v1/flame?vm=${encodeURIComponent(at.vm)}&kind=${at.kind}${at.by === "library" ? "&by=library" : ""}`;
 }
 const seconds = ns => Number(ns) / 1e9;
 function gotDetail(answer) {
@@ -719,6 +721,10 @@ function moved() {
 	const now = detailAddress();
 	for (const button of $("views").children)
 		button.setAttribute("aria-pressed", at.view === button.of.view && (at.view === "exits" || at.kind === button.of.kind));
+	$("groups").hidden = at.view !== "flame";
+	for (const button of $("groups").children)
+		button.setAttribute("aria-pressed", at.by === button.of);
+	setText($("top-title"), at.by === "library" ? "Top libraries" : "Top functions");
 	for (const button of $("windows").children)
 		button.setAttribute("aria-pressed", at.window === button.of);
 	if (now !== shownOf) {
@@ -745,6 +751,9 @@ const pairButton = (name, of, title, act) => {
 $("views").append(...VIEWS.map(of => pairButton(of.name, of, of.title, () => {
 	at.view = of.view;
 	at.kind = of.kind || at.kind;
+})));
+$("groups").append(...GROUPS.map(([by, name]) => pairButton(name, by, `A guest frame is one of the ${name.toLowerCase()}`, () => {
+	at.by = by;
 })));
 $("windows").append(...WINDOWS.map(([s, name]) => pairButton(name, s, s ? `The last ${name} (w: the next)` : "Since the VM was seen (w: the next)", () => {
 	at.window = s;

@@ -325,6 +325,20 @@ const tests = {
 		assert(page.server.requests.some(url => url.endsWith("kind=exit_time")));
 		await finish(page);
 	},
+	async "frames are functions or libraries"(open) {
+		const page = await show(open, [web0()], "#vm=web0&window=10");
+		await page.pass(4);
+		await until(() => page.innerText("#top-title"), "Top functions");
+		assert(!page.server.requests.some(url => url.includes("by=")));
+		await page.click("#groups button:has-text('Libraries')");
+		await page.pass(4);
+		await until(() => page.innerText("#top-title"), "Top libraries");
+		assert(page.server.requests.some(url => url.endsWith("kind=cpu&by=library")));
+		assert.match(page.url(), /by=library/);
+		await page.click("#views button:has-text('Exit table')");
+		assert(!await page.isVisible("#groups"), "the table of exits has no frames");
+		await finish(page);
+	},
 	async "everything is reached from the keyboard"(open) {
 		const page = await show(open, [web0(), idle()], "#vm=idle&window=10");
 		await page.pass(4);

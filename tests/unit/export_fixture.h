@@ -27,17 +27,14 @@
  * The small guest: kmain calls worker_a and worker_b, both call hot_leaf; worker_a has clamp() inlined from
  * 0x100150 on. The last call in kmain ends the function: its return address, 0x100100, is worker_a's start.
  */
-static const struct sym_frame fix_kmain[] = { { "kmain", 0x100000, "boot/main.c", 12, "kernel",
-						false } };
-static const struct sym_frame fix_worker_a[] = { { "worker_a", 0x100100, "app/work.c", 30, "app",
-						   false } };
+static const struct sym_frame fix_kmain[] = { { "kmain", 0x100000, "boot/main.c", 12, false } };
+static const struct sym_frame fix_worker_a[] = { { "worker_a", 0x100100, "app/work.c", 30, false } };
 static const struct sym_frame fix_clamp[] = {
-	{ "clamp", 0x100100, "app/clamp.h", 7, "app", true },
-	{ "worker_a", 0x100100, "app/work.c", 34, "app", false },
+	{ "clamp", 0x100100, "app/clamp.h", 7, true },
+	{ "worker_a", 0x100100, "app/work.c", 34, false },
 };
-static const struct sym_frame fix_worker_b[] = { { "worker_b", 0x100200, "app/work.c", 50, "app",
-						   false } };
-static const struct sym_frame fix_hot_leaf[] = { { "hot_leaf", 0x100300, NULL, 0, "app", false } };
+static const struct sym_frame fix_worker_b[] = { { "worker_b", 0x100200, "app/work.c", 50, false } };
+static const struct sym_frame fix_hot_leaf[] = { { "hot_leaf", 0x100300, NULL, 0, false } };
 
 static const struct fake_range fix_ranges[] = {
 	{ 0x100000, 0x100100, fix_kmain, 1 },    { 0x100100, 0x100150, fix_worker_a, 1 },
@@ -63,6 +60,32 @@ static inline struct snapshot *fix_new(void)
 	struct snapshot *snap = NULL;
 
 	assert_int_equal(snapshot__new(&snap, &fix_info), 0);
+	return snap;
+}
+
+/* Three libraries: two functions of one that call each other, one of another, code of none. */
+static inline struct snapshot *fix_libraries(void)
+{
+	static const struct sym_frame frames[][1] = {
+		{ { .name = "main", .file = "app" } },
+		{ { .name = "uk_alloc", .file = "lib/ukalloc" } },
+		{ { .name = "uk_alloc_ifpages", .file = "lib/ukalloc" } },
+		{ { .name = "memset", .file = "lib/nolibc" } },
+	};
+	static const struct fake_range ranges[] = {
+		{ 0x1000, 0x1100, frames[0], 1 },
+		{ 0x1100, 0x1200, frames[1], 1 },
+		{ 0x1200, 0x1300, frames[2], 1 },
+		{ 0x1300, 0x1400, frames[3], 1 },
+	};
+	struct snap_info info = fix_info;
+	struct snapshot *snap = NULL;
+	struct snap_vm vm = { .name = "web0", .vmm = "qemu", .pid = 1, .nr_vcpus = 1, .verified = true };
+
+	info.by_library = true;
+	assert_int_equal(snapshot__new(&snap, &info), 0);
+	vm.syms = fake_symbolizer__new(ranges, ARRAY_SIZE(ranges), NULL, 0);
+	assert_int_equal(snapshot__add_vm(snap, &vm), 0);
 	return snap;
 }
 
@@ -120,6 +143,18 @@ static inline void fix_add_counter(struct snapshot *snap, const char *label, con
 	struct snap_counter counter = { label, help, value };
 
 	assert_int_equal(snapshot__add_counter(snap, &counter), 0);
+}
+
+static inline struct snapshot *fix_by_library(void)
+{
+	struct snapshot *snap = fix_libraries();
+
+	STACK(snap, 0, 0, SNAP_PLACE_GUEST, NULL, 5, 0x1310, 0x1210, 0x1110, 0x1010);
+	STACK(snap, 0, 0, SNAP_PLACE_GUEST, NULL, 3, 0x1210, 0x1110, 0x1010);
+	STACK(snap, 0, 0, SNAP_PLACE_GUEST, NULL, 2, 0x1110, 0x1010, 0x1210, 0x1010);
+	STACK(snap, 0, 0, SNAP_PLACE_GUEST, NULL, 1, 0x9000, 0x9100, 0x1010);
+	snapshot__seal(snap);
+	return snap;
 }
 
 /* One verified VM, 100 samples of every kind but an unverified one. */

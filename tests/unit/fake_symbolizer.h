@@ -96,4 +96,13 @@ size_t symbolizer__resolve(struct symbolizer *s, uint64_t gva, bool is_return,
 	return 0;
 }
 
+/* The file of the function that is not inlined. */
+const char *symbolizer__library(struct symbolizer *s, uint64_t gva, bool is_return)
+{
+	const struct sym_frame *frames;
+	size_t nr = symbolizer__resolve(s, gva, is_return, &frames);
+
+	return nr ? frames[nr - 1].file ? frames[nr - 1].file : "[image]" : NULL;
+}
+
 #endif /* UNIT_FAKE_SYMBOLIZER_H */

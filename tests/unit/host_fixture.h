@@ -136,6 +136,7 @@ static inline struct host_stats *fix_host_small(void)
 		{ "pages_4k", false, 512 },
 	};
 	static const struct host_function functions[] = { { "hot_leaf", 60 }, { "worker_a", 20 } };
+	static const struct host_function libraries[] = { { "lib/ukalloc", 70 }, { "app", 10 } };
 	struct host_stats *hs = fix_host_new();
 	struct host_vm *vm = fix_host_add_vm(hs, "web0");
 	struct host_exit exits[] = {
@@ -166,6 +167,7 @@ static inline struct host_stats *fix_host_small(void)
 	FIX_ARRAY(vm, vcpus, vcpus);
 	FIX_ARRAY(vm, exits, exits);
 	FIX_ARRAY(vm, functions, functions);
+	FIX_ARRAY(vm, libraries, libraries);
 	FIX_ARRAY(vm, kvm_stats, stats);
 	fix_host_add_vm(hs, "idle\"\\0");
 	return hs;

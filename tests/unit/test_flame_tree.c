@@ -71,6 +71,26 @@ static void tree_accounts_for_every_sample(void **state)
 	flame_tree__free(t);
 }
 
+/* Functions of one library that call each other are one frame; a library that is called again is a new one. */
+static void tree_by_library_has_a_frame_for_each_run(void **state)
+{
+	struct flame_tree *t = tree_of(fix_by_library(), 0);
+
+	(void)state;
+	assert_true(flame_tree__is_by_library(t));
+	assert_int_equal(flame_tree__nr(t), 7);
+	assert_node(t, 0, "web0", FLAME_VM, 0, 11, 0);
+	assert_node(t, 1, "app", FLAME_GUEST, 1, 11, 0);
+	assert_node(t, 2, "[unknown]", FLAME_UNKNOWN, 2, 1, 1);
+	assert_node(t, 3, "lib/ukalloc", FLAME_GUEST, 2, 10, 3);
+	assert_node(t, 4, "app", FLAME_GUEST, 3, 2, 0);
+	assert_node(t, 5, "lib/ukalloc", FLAME_GUEST, 4, 2, 2);
+	assert_node(t, 6, "lib/nolibc", FLAME_GUEST, 3, 5, 5);
+	assert_int_equal(flame_tree__stats(t)->total, 11);
+	assert_int_equal(flame_tree__stats(t)->unresolved, 2);
+	flame_tree__free(t);
+}
+
 static void tree_of_several_vms_has_a_common_root(void **state)
 {
 	struct snapshot *snap = fix_new();
@@ -246,6 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tree_of_one_vm_has_it_as_root),
 		cmocka_unit_test(tree_accounts_for_every_sample),
+		cmocka_unit_test(tree_by_library_has_a_frame_for_each_run),
 		cmocka_unit_test(tree_of_several_vms_has_a_common_root),
 		cmocka_unit_test(tree_of_nothing_has_a_root),
 		cmocka_unit_test(tree_leaves_out_empty_stacks),

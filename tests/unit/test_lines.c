@@ -56,12 +56,25 @@ static void assert_file(const struct lines_frame *f)
 	assert_non_null(strstr(f->file, "test_lines.c"));
 }
 
+static int count_self(void *ctx, const char *dir, const char *name)
+{
+	*(size_t *)ctx += name && dir && strstr(name, "test_lines.c");
+	return 0;
+}
+
+static int refuse(void *ctx, const char *dir, const char *name)
+{
+	(void)ctx, (void)dir, (void)name;
+	return -ENOMEM;
+}
+
 static void inlined_functions_are_frames(void **state)
 {
 	struct lines_frame frames[LINES_MAX_FRAMES];
 	struct lines *l = open_self();
 	uint64_t base = (uintptr_t)&__executable_start;
-	const char *unit;
+	const char *unit, *dir = NULL;
+	size_t nr = 0;
 
 	(void)state;
 	outer();
@@ -78,9 +91,14 @@ static void inlined_functions_are_frames(void **state)
 	assert_int_equal(lines__lookup(l, in_plain - base, frames), 1);
 	assert_string_equal(frames[0].name, "plain");
 	assert_int_equal(frames[0].line, plain_line);
-	unit = lines__unit(l, in_plain - base);
+	unit = lines__unit(l, in_plain - base, &dir);
 	assert_non_null(unit);
 	assert_non_null(strstr(unit, "test_lines.c"));
+	assert_non_null(dir);
+	assert_int_equal(*dir, '/');
+	assert_int_equal(lines__for_each_unit(l, count_self, &nr), 0);
+	assert_int_equal(nr, 1);
+	assert_int_equal(lines__for_each_unit(l, refuse, NULL), -ENOMEM);
 	lines__free(l);
 	lines__free(NULL);
 }
@@ -93,7 +111,7 @@ static void what_is_not_covered_is_nothing(void **state)
 	(void)state;
 	assert_int_equal(lines__lookup(l, 0, frames), 0);
 	assert_int_equal(lines__lookup(l, UINT64_MAX, frames), 0);
-	assert_null(lines__unit(l, UINT64_MAX));
+	assert_null(lines__unit(l, UINT64_MAX, NULL));
 	lines__free(l);
 	l = NULL;
 	assert_int_equal(lines__open(&l, "/nonexistent"), -ENOENT);

@@ -402,6 +402,31 @@ static void pprof_survives_hostile_names(void **state)
 	assert_int_equal(count, total);
 }
 
+/* As the flame graph: a library that calls itself is one frame. Its location has no address, for it stands for many. */
+static void pprof_by_library_has_a_frame_for_each_run(void **state)
+{
+	struct profile *p = decoded(fix_by_library());
+	size_t i, nr = 0, found = 0;
+	struct field f;
+
+	(void)state;
+	assert_int_equal(p->nr_sample, 4);
+	assert_int_equal(p->nr_location, 4); /* three libraries, and what belongs to none */
+	for (i = 0; i < p->nr_location; i++)
+		assert_int_equal(get(p->location[i], 3), 0);
+	for (i = 0; i < p->nr_sample; i++) {
+		struct message m = p->sample[i];
+
+		while (next_field(&m, &f))
+			for (; f.number == 1 && f.message.len; nr++)
+				get_varint(&f.message);
+	}
+	assert_int_equal(nr, 2 + 2 + 3 + 4);
+	for (i = 0; i < p->nr_function; i++)
+		found += !strcmp(string(p, get(p->function[i], 2)), "lib/ukalloc");
+	assert_int_equal(found, 1);
+}
+
 /* A fleet of VMs that run one image has one mapping and one set of locations. */
 static void pprof_vms_of_one_image_share_its_locations(void **state)
 {
@@ -479,6 +504,7 @@ int main(void)
 		cmocka_unit_test(pprof_of_nothing_is_a_profile),
 		cmocka_unit_test(pprof_of_an_event_without_time_shows_samples),
 		cmocka_unit_test(pprof_survives_hostile_names),
+		cmocka_unit_test(pprof_by_library_has_a_frame_for_each_run),
 		cmocka_unit_test(pprof_vms_of_one_image_share_its_locations),
 		cmocka_unit_test(pprof_names_in_doubt_are_not_shared),
 		cmocka_unit_test(pprof_counts_stop_at_int64),

@@ -34,6 +34,7 @@ static struct serve_request right_request(enum serve_ask ask)
 		/* fall through */
 	case SERVE_ASK_FLAME:
 		r.measure = SNAP_MEASURE_EXIT_TIME;
+		r.by_library = 1;
 		/* fall through */
 	case SERVE_ASK_EXITS:
 		assert_true(serve_request__set_text(&r, "w\xc3\xa9" "b/1"));
@@ -99,6 +100,9 @@ static void each_wrong_member_is_refused(void **state)
 		REFUSED(r.format = UINT32_MAX);
 		REFUSED(r.measure = right.measure + 1);
 		REFUSED(r.measure = UINT32_MAX);
+		REFUSED(r.by_library = right.by_library + 1);
+		REFUSED(r.by_library = UINT32_MAX);
+		REFUSED(r.reserved = 1);
 		REFUSED(r.seconds = right.seconds + 1);
 		REFUSED(r.seconds = UINT32_MAX);
 		REFUSED(r.text[SERVE_TEXT_LEN - 1] = 'x'); /* behind the text */

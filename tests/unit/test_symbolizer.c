@@ -111,6 +111,56 @@ static void an_image_added_later_answers_too(void **state)
 	symbolizer__put(s);
 }
 
+/* The file of a local symbol is that of the STT_FILE before it; a global one has none. No DWARF here. */
+static void libraries_without_dwarf(void **state)
+{
+	static const struct elf_sym syms[] = {
+		{ "src/alloc.c", 0, 0, STB_LOCAL, STT_FILE, SHN_ABS },
+		{ "grow", BASE, 0x20, STB_LOCAL, STT_FUNC, ELF_TEXT },
+		{ "", 0, 0, STB_LOCAL, STT_FILE, SHN_ABS },
+		{ "veneer", BASE + 0x20, 0x20, STB_LOCAL, STT_FUNC, ELF_TEXT },
+		{ "sched.c", 0, 0, STB_LOCAL, STT_FILE, SHN_ABS },
+		{ "pick", BASE + 0x40, 0x20, STB_LOCAL, STT_FUNC, ELF_TEXT },
+		{ "kmain", BASE + 0x60, 0x20, STB_GLOBAL, STT_FUNC, ELF_TEXT },
+	};
+	static const struct elf_desc desc = { .text_len = 0x100, .syms = syms, .nr_syms = 7 };
+	struct symbolizer *s = new_symbolizer();
+	const char *image, *alloc;
+
+	(void)state;
+	assert_null(symbolizer__library(NULL, BASE, false));
+	add(s, &desc, 0x1000);
+	alloc = symbolizer__library(s, BASE + 0x1000, false);
+	assert_string_equal(alloc, "alloc.c");
+	assert_string_equal(symbolizer__library(s, BASE + 0x1040, false), "sched.c");
+	assert_string_equal(symbolizer__library(s, BASE + 0x1060, true), "sched.c");
+	image = symbolizer__library(s, BASE + 0x1060, false);
+	assert_int_equal(image[0], '[');
+	assert_int_equal(image[strlen(image) - 1], ']');
+	assert_ptr_equal(symbolizer__library(s, BASE + 0x1020, false), image); /* each name once */
+	assert_ptr_equal(symbolizer__library(s, BASE + 0x1000, false), alloc);
+	assert_null(symbolizer__library(s, BASE + 0x1080, false));
+	assert_null(symbolizer__library(s, BASE, false));
+	symbolizer__put(s);
+}
+
+/* The library of this very program's code, by its DWARF: tests/unit is where it is built from. */
+static void libraries_by_dwarf(void **state)
+{
+	extern char __executable_start;
+	uint64_t start = (uintptr_t)&__executable_start;
+	struct symbolizer *s = new_symbolizer();
+	struct image *img = NULL;
+
+	(void)state;
+	assert_int_equal(image__open(&img, "/proc/self/exe"), IMAGE_OK);
+	assert_int_equal(symbolizer__add_image(s, img, image__is_pic(img) ? start : 0), 0);
+	/* Objects of two checkouts may be in one build: then names have more in front. */
+	assert_non_null(strstr(symbolizer__library(s, (uintptr_t)libraries_by_dwarf, false), "tests"));
+	assert_non_null(strstr(symbolizer__library(s, (uintptr_t)symbolizer__library, false), "symbolizer"));
+	symbolizer__put(s);
+}
+
 static void images_without_names_are_refused(void **state)
 {
 	struct symbolizer *s = new_symbolizer();
@@ -198,6 +248,8 @@ int main(void)
 		cmocka_unit_test(several_images_each_at_its_bias),
 		cmocka_unit_test(a_bias_may_wrap),
 		cmocka_unit_test(an_image_added_later_answers_too),
+		cmocka_unit_test(libraries_without_dwarf),
+		cmocka_unit_test(libraries_by_dwarf),
 		cmocka_unit_test(images_without_names_are_refused),
 		cmocka_unit_test(frames_stay_where_they_are_while_the_cache_grows),
 		cmocka_unit_test(the_last_put_frees),

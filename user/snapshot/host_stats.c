@@ -67,6 +67,7 @@ static void free_vm(struct host_vm *vm)
 	free(vm->vcpus);
 	free(vm->exits);
 	free(vm->functions);
+	free(vm->libraries);
 	free(vm->kvm_stats);
 }
 

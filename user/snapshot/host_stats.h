@@ -75,7 +75,7 @@ struct host_exit {
 	uint64_t buckets[EXIT_NR_BUCKETS]; /* of the timed ones; adds up to nr_timed */
 };
 
-/* Samples that hit one function, itself, not what it calls. */
+/* Samples that hit one function, or one library, itself, not what it calls. */
 struct host_function {
 	const char *name; /* copied; untrusted: it comes from an image */
 	uint64_t samples;
@@ -117,6 +117,8 @@ struct host_vm {
 	struct host_exit *exits; /* in the order in which reasons were first seen */
 	size_t nr_functions;
 	struct host_function *functions; /* empty unless asked for; unique; one once in stays in */
+	size_t nr_libraries;
+	struct host_function *libraries; /* likewise */
 	size_t nr_kvm_stats;
 	struct host_kvm_stat *kvm_stats; /* may be empty; always in the same order */
 };

@@ -89,6 +89,7 @@ struct snap_info {
 	uint32_t freq_hz;
 	const char *event;	/* "cpu-clock", "cycles", "exits" */
 	enum snap_measure measure;
+	bool by_library;	/* a guest frame shows the library of its function; several in a row are one */
 	const char *host;	/* host's kernel release, or NULL */
 };
 
