@@ -309,7 +309,7 @@ $(GUEST_OUT)/shares-uk: $(GUEST_OUT)/shares-uk.dbg
 
 $(GUEST_OUT)/ukvmm: tests/guest/vmm.c tests/guest/guest_abi.h
 	@mkdir -p $(@D)
-	$(call GUEST_SAY,CC)$(CC) -std=gnu11 -O2 -g -Wall -Wextra $(CFLAGS) -Itests/guest $< -o $@ -pthread
+	$(call GUEST_SAY,CC)$(CC) -std=gnu11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra $(CFLAGS) -Itests/guest $< -o $@ -pthread
 
 guests: $(GUEST_OUT)/ukvmm $(GUESTS)
 

@@ -57,6 +57,10 @@ enum {
 };
 
 enum {
+	BPF_F_USER_STACK = 1 << 8,
+};
+
+enum {
 	BPF_RB_NO_WAKEUP = 1 << 0,
 	BPF_RB_FORCE_WAKEUP = 1 << 1,
 };

@@ -10,9 +10,6 @@
  * the thread's entry of the vcpus map, and rows and sites have one writer.
  */
 
-#define UKP_ISA_VMX 1
-#define UKP_ISA_SVM 2
-
 static __always_inline struct ukp_vcpu *watched_vcpu(void)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();

@@ -79,6 +79,21 @@ struct {
 } scratch SEC(".maps");
 
 /*
+ * Where a sample with the host's stacks is put together; made only where they are asked for. One per processor:
+ * one event at a time samples there.
+ */
+struct ukp_host_record {
+	__u64 words[sizeof(struct ukp_host_sample) / 8 + UKP_MAX_KERNEL + 1 + UKP_MAX_VMM + 1 + UKP_MAX_FRAMES + 1];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ukp_host_record);
+} host_record SEC(".maps");
+
+/*
  * Unwind tables of all images, one after the other: see struct ukp_unwind_image. Sizes (1); mapped and written
  * by user space, read by walks. Full: an image has no table, and its stacks go by frame pointers.
  */

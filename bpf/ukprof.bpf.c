@@ -18,6 +18,11 @@ const volatile __u64 wakeup_bytes = 1 << 20;
 /* The host has neither VMX nor SVM. */
 const volatile __u32 is_emulated = 0;
 
+/* Samples that hit the host bring its stacks, too. */
+const volatile __u32 host_stacks = 0;
+/* What the host's processors are: an isa of kvm_exit, or 0. */
+const volatile __u32 host_isa = 0;
+
 static __always_inline int ukp_read_hva(void *dst, __u32 len, __u64 hva)
 {
 	return bpf_probe_read_user(dst, len, (void *)hva);
@@ -60,6 +65,7 @@ static __always_inline int output(void *rec, __u64 len)
 #include "guest_stack.bpf.h"
 #include "unwind.bpf.h"
 #include "exits.bpf.h"
+#include "host_stack.bpf.h"
 
 static __always_inline __u8 sample_place(struct bpf_perf_event_data *ctx, struct kvm_vcpu *vcpu)
 {
@@ -104,6 +110,7 @@ int ukp_on_sample(struct bpf_perf_event_data *ctx)
 	struct kvm_vcpu *vcpu;
 	struct ukp_walk *w;
 	struct ukp_vm *vm;
+	int err;
 
 	count(UKP_CTR_FIRED);
 	known = bpf_map_lookup_elem(&vcpus, &tid);
@@ -149,7 +156,12 @@ int ukp_on_sample(struct bpf_perf_event_data *ctx)
 		.nr_frames = nr,
 		.methods = w->methods,
 	};
-	if (output(sample, sizeof(struct ukp_sample) + nr * sizeof(__u64))) {
+	/* An emulating host runs guest code in the kernel: that is no exit. */
+	if (host_stacks && sample->place != UKP_PLACE_GUEST && !(is_emulated && sample->place == UKP_PLACE_KVM))
+		err = send_host_sample(ctx, w, sample, known);
+	else
+		err = output(sample, sizeof(struct ukp_sample) + nr * sizeof(__u64));
+	if (err) {
 		count(UKP_CTR_DROP_RING_FULL);
 		return 0;
 	}

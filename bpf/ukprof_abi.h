@@ -12,9 +12,11 @@
 
 #include "unwind_row.h"
 
-#define UKP_ABI_VERSION 1
+#define UKP_ABI_VERSION 2 /* 2: UKP_REC_HOST_SAMPLE; a file without one still says 1 */
 
 #define UKP_MAX_FRAMES 127 /* frames kept of one stack, the leaf included */
+#define UKP_MAX_KERNEL 63  /* frames kept of the host kernel's stack, and of the VMM's: bit masks */
+#define UKP_MAX_VMM    63
 #define UKP_MAX_SLOTS  16  /* memory ranges of one VM that the walk knows: the largest ones */
 #define UKP_TEXT_LEN   256 /* bytes of one text probe: aligned, so it never crosses a page */
 
@@ -99,6 +101,7 @@ enum ukp_rec_kind {
 	UKP_REC_SAMPLE = 1,
 	UKP_REC_TEXT = 2,
 	UKP_REC_EXIT = 3,
+	UKP_REC_HOST_SAMPLE = 4,
 };
 
 struct ukp_rec_hdr {
@@ -154,6 +157,38 @@ struct ukp_exit_sample {
 	__u32 reserved;
 	__u64 frames[];	 /* as in struct ukp_sample; frames[0] is RIP at the exit */
 };
+
+/*
+ * A sample that hit the host while it handled an exit of the vCPU, with the host's stacks: in place of a
+ * struct ukp_sample, where they were asked for.
+ */
+struct ukp_host_sample {
+	struct ukp_rec_hdr hdr;
+	__u64 period;
+	__u32 tid;
+	__u32 cpu;
+	__u8 place;	 /* enum ukp_place; not UKP_PLACE_GUEST */
+	__u8 stop;	 /* enum ukp_stop */
+	__u16 nr_frames; /* of the guest: 0 to UKP_MAX_FRAMES */
+	__u8 methods;	 /* UKP_BY_* */
+	__u8 isa;	 /* of the exit; 0: it is not known */
+	__u8 detail;	 /* enum ukp_detail */
+	__u8 nr_kernel;	 /* 0 to UKP_MAX_KERNEL */
+	__u64 value;	 /* of detail */
+	__u32 reason;	 /* raw */
+	__u8 nr_vmm;	 /* 0 to UKP_MAX_VMM */
+	__u8 reserved[3];
+	/*
+	 * First the host kernel's addresses, then the VMM's, then the guest's as in struct ukp_sample; each leaf
+	 * first. The first address of a stack is exact, others are return addresses; the VMM's first one is a return
+	 * address, too, if the kernel has frames: it is behind the system call.
+	 */
+	__u64 frames[];
+};
+
+/* Whose exit reasons they are; the numbers of kvm_exit. */
+#define UKP_ISA_VMX 1
+#define UKP_ISA_SVM 2
 
 /* What an exit was for, where a tracepoint told; appended, never reused. */
 enum ukp_detail {
@@ -360,6 +395,7 @@ _Static_assert(sizeof(struct ukp_unwind_image) == 24, "ukp_unwind_image size");
 _Static_assert(sizeof(struct ukp_found) == 80, "ukp_found size");
 _Static_assert(sizeof(struct ukp_exit_now) == 48, "ukp_exit_now size");
 _Static_assert(__builtin_offsetof(struct ukp_exit_sample, frames) == 64, "ukp_exit_sample.frames offset");
+_Static_assert(__builtin_offsetof(struct ukp_host_sample, frames) == 64, "ukp_host_sample.frames offset");
 _Static_assert(sizeof(struct ukp_exit_site_key) == 32, "ukp_exit_site_key size");
 _Static_assert((int)UKP_CTR_MAX <= UKP_CTR_ROOM, "counters fit their row");
 _Static_assert((int)UKP_STOP_MAX <= 256, "stop reasons fit their field");

@@ -247,6 +247,19 @@ static int64_t step_host_frames(struct builder *b, int64_t at, const struct snap
 	return at;
 }
 
+static int64_t step_root(struct builder *b, int64_t at, enum snap_place place)
+{
+	switch (place) {
+	case SNAP_PLACE_KVM:
+		return step_text(b, at, FLAME_TEXT_KVM, FLAME_KVM);
+	case SNAP_PLACE_VMM:
+		return step_text(b, at, FLAME_TEXT_VMM, FLAME_VMM);
+	case SNAP_PLACE_GUEST:
+		break;
+	}
+	return step_text(b, at, FLAME_TEXT_GUEST, FLAME_MARKER);
+}
+
 static void account(struct builder *b, const struct snap_stack *stack, uint64_t value)
 {
 	const struct snap_vm *vm = snapshot__vm(b->snap, stack->vm);
@@ -277,6 +290,8 @@ static int add_stack(struct builder *b, const struct snap_stack *stack)
 	account(b, stack, value);
 	if (snapshot__nr_vms(b->snap) != 1 || b->flags & FLAME_TREE_BY_TEXT)
 		at = step_text(b, at, vm->name, FLAME_VM);
+	if (at >= 0 && snapshot__info(b->snap)->roots)
+		at = step_root(b, at, stack->place);
 	if (at >= 0 && stack->stop) {
 		snprintf(word, sizeof(word), "[%s]", stack->stop);
 		at = step_text(b, at, word, FLAME_MARKER);

@@ -8,6 +8,7 @@
  * The one place that decides how a stack reads from its root to its leaf:
  *
  *   VM name                  always
+ *   [guest] [kvm] [vmm]      where the sample hit, if the profile has roots
  *   [stop word]              when the stack is incomplete: it must not look as if it began at the entry
  *   guest functions          inlined ones expanded; an address without a name as 0x…; or
  *   guest libraries          where the profile is by library: one frame for each run of functions of one
@@ -111,6 +112,7 @@ bool flame_tree__is_by_library(const struct flame_tree *t);
 uint64_t flame__add(uint64_t a, uint64_t b);
 
 /* Texts of the frames that are no functions; pprof uses them too. */
+#define FLAME_TEXT_GUEST   "[guest]"
 #define FLAME_TEXT_KVM     "[kvm]"
 #define FLAME_TEXT_VMM     "[vmm]"
 #define FLAME_TEXT_NO_REGS "[no guest registers]"

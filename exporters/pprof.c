@@ -379,6 +379,8 @@ static void add_sample(struct encoder *e, const struct snap_stack *stack)
 	}
 	if (!stack->nr_frames)
 		put_varint(&e->packed, add_word(e, FLAME_TEXT_NO_REGS));
+	if (snapshot__info(e->snap)->roots)
+		put_varint(&e->packed, add_word(e, words[stack->place] ? words[stack->place] : FLAME_TEXT_GUEST));
 	put_message(&e->msg, SAMPLE_LOCATION_ID, &e->packed);
 
 	put_varint(&e->packed, stack->count > INT64_MAX ? INT64_MAX : stack->count);

@@ -25,6 +25,14 @@ enum chunk_kind {
 	CHUNK_RECORD = 3,
 	CHUNK_COUNTERS = 4,
 	CHUNK_END = 5,
+	CHUNK_SYMBOL = 6,
+};
+
+/* What begins a symbol's payload; the name follows, with its NUL. */
+struct symbol_header {
+	uint64_t addr;
+	uint32_t vm;
+	uint32_t reserved;
 };
 
 struct file_header {
@@ -167,7 +175,8 @@ static int put_kv(struct capture_writer *w, enum chunk_kind kind)
 
 int capture_writer__begin(struct capture_writer *w, const struct recording_info *info)
 {
-	struct file_header hdr = { MAGIC, VERSION, UKP_ABI_VERSION };
+	/* Who does not know host stacks can read a file without. */
+	struct file_header hdr = { MAGIC, VERSION, info->host_stacks ? UKP_ABI_VERSION : 1 };
 
 	memcpy(hdr.magic, MAGIC, sizeof(hdr.magic));
 	put(w, &hdr, sizeof(hdr));
@@ -179,6 +188,8 @@ int capture_writer__begin(struct capture_writer *w, const struct recording_info 
 	kv_uint(w, "start_wall_ns", info->start_wall_ns);
 	kv_uint(w, "start_mono_ns", info->start_mono_ns);
 	kv_uint(w, "emulated", info->is_emulated);
+	if (info->host_stacks)
+		kv_uint(w, "host_stacks", 1);
 	return put_kv(w, CHUNK_INFO);
 }
 
@@ -197,6 +208,16 @@ int capture_writer__vm(struct capture_writer *w, const struct recording_vm *vm)
 int capture_writer__record(struct capture_writer *w, const void *data, size_t len)
 {
 	return put_chunk(w, CHUNK_RECORD, data, len);
+}
+
+int capture_writer__symbol(struct capture_writer *w, const struct recording_symbol *sym)
+{
+	struct symbol_header hdr = { .addr = sym->addr, .vm = sym->vm };
+	size_t len = strlen(sym->name) + 1;
+
+	memcpy(w->kv, &hdr, sizeof(hdr));
+	memcpy(w->kv + sizeof(hdr), sym->name, len);
+	return put_chunk(w, CHUNK_SYMBOL, w->kv, sizeof(hdr) + len);
 }
 
 int capture_writer__counters(struct capture_writer *w, const uint64_t *v)
@@ -311,6 +332,7 @@ static int replay_info(struct recording *r, const struct kv *kv, size_t nr)
 		.start_wall_ns = get_uint(kv, nr, "start_wall_ns"),
 		.start_mono_ns = get_uint(kv, nr, "start_mono_ns"),
 		.is_emulated = get_uint(kv, nr, "emulated"),
+		.host_stacks = get_uint(kv, nr, "host_stacks"),
 	};
 	return recording__begin(r, &info);
 }
@@ -327,6 +349,18 @@ static int replay_vm(struct recording *r, const struct kv *kv, size_t nr)
 		.mem_bytes = get_uint(kv, nr, "mem_bytes"),
 	};
 	return recording__vm(r, &vm);
+}
+
+static int replay_symbol(struct recording *r, const char *payload, size_t len)
+{
+	struct recording_symbol sym;
+	struct symbol_header hdr;
+
+	if (len <= sizeof(hdr) || payload[len - 1])
+		return 0; /* no name in it: as good as not there */
+	memcpy(&hdr, payload, sizeof(hdr));
+	sym = (struct recording_symbol){ .vm = hdr.vm, .addr = hdr.addr, .name = payload + sizeof(hdr) };
+	return recording__symbol(r, &sym);
 }
 
 static int replay_counters(struct recording *r, const struct kv *kv, size_t nr)
@@ -363,6 +397,8 @@ static int replay_chunk(struct recording *r, uint32_t kind, char *payload, size_
 		return replay_vm(r, kv, parse_kv(payload, len, kv));
 	case CHUNK_COUNTERS:
 		return replay_counters(r, kv, parse_kv(payload, len, kv));
+	case CHUNK_SYMBOL:
+		return replay_symbol(r, payload, len);
 	case CHUNK_END:
 		return replay_end(r, kv, parse_kv(payload, len, kv));
 	}

@@ -34,6 +34,7 @@ int capture_writer__new(struct capture_writer **out, int fd);
 int capture_writer__begin(struct capture_writer *w, const struct recording_info *info);
 int capture_writer__vm(struct capture_writer *w, const struct recording_vm *vm);
 int capture_writer__record(struct capture_writer *w, const void *data, size_t len);
+int capture_writer__symbol(struct capture_writer *w, const struct recording_symbol *sym);
 int capture_writer__counters(struct capture_writer *w, const uint64_t *v);
 int capture_writer__end(struct capture_writer *w, enum recording_end how, uint64_t duration_ns);
 

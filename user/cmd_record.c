@@ -14,6 +14,8 @@
 #include "cmd_target.h"
 #include "cmd_view.h"
 #include "exporter.h"
+#include "host_names.h"
+#include "hostinfo.h"
 #include "log.h"
 #include "naming.h"
 #include "recording.h"
@@ -26,7 +28,7 @@
 
 #define PROOF_HZ 19 /* samples that show the guest's code, so that names can be proven */
 
-enum { OPT_BUFFER = 256, OPT_EXITS, OPT_EVERY };
+enum { OPT_BUFFER = 256, OPT_EXITS, OPT_EVERY, OPT_HOST };
 
 struct record_opts {
 	struct session_opts session;
@@ -45,6 +47,7 @@ static const struct argp_option options[] = {
 	{ "exits", OPT_EXITS, NULL, 0, "show the guest code that causes VM exits, instead of where time goes", 0 },
 	{ "every", OPT_EVERY, "N", 0, "take the stack of 1 in N exits, rounded up to a power of two; 1 takes all "
 				      "(default: as -F allows)", 0 },
+	{ "host", OPT_HOST, NULL, 0, "samples that hit the host show its stack, too: the exit, the kernel's functions, the VMM's", 0 },
 	CMD_VIEW_OPTIONS,
 	{ "output", 'o', "FILE", 0, "where to; its ending names the format: .html .svg .folded .txt .pb.gz .ukp "
 				    "(default: " DEFAULT_OUTPUT "; - is standard output)", 0 },
@@ -82,6 +85,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		o->session.exit_every = cli__uint("--every", arg, 1, 1 << UKP_PICK_MAX_SHIFT);
 		o->view.exits_only = "--every";
 		break;
+	case OPT_HOST:
+		o->session.host_stacks = true;
+		break;
 	case 'e':
 		o->has_event = true;
 		if (!strcmp(arg, "cycles"))
@@ -103,6 +109,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (o->view.exits_only && !o->exits)
 			cli__usage_error("add --exits", "%s is about VM exits", o->view.exits_only);
+		if (o->session.host_stacks && o->exits)
+			cli__usage_error("leave one of the two out", "--host is about samples, and --exits takes none");
 		if (o->has_event && o->exits)
 			cli__usage_error("leave one of the two out", "-e chooses the clock of samples, and --exits takes none");
 		return cmd_target__parse(key, arg, state, &o->session);
@@ -120,6 +128,9 @@ static void resolve_options(struct record_opts *o)
 
 	if (!o->exits) {
 		s->level = s->max_level = LEVEL_SAMPLING;
+		/* The exit that a sample fell into stands in the vendor's part of the vCPU; else exits have to be followed. */
+		if (s->host_stacks && !hostinfo__has_kvm_types())
+			s->level = s->max_level = LEVEL_EXITS;
 		s->sampler.freq_hz = o->freq_hz ? o->freq_hz : 99;
 		return;
 	}
@@ -145,6 +156,7 @@ static const struct argp argp = {
 struct record {
 	struct recording *rec;
 	struct naming *naming;
+	struct host_names *host; /* NULL: host stacks are not wanted */
 	struct capture_writer *capture; /* NULL: the result is a report */
 	struct naming_what what;
 	bool exits;
@@ -164,6 +176,8 @@ static int on_tick(void *ctx, uint64_t elapsed_ns)
 	int err;
 
 	err = naming__update(r->naming, r->rec);
+	if (!err && r->host)
+		err = host_names__update(r->host, r->rec);
 	if (!err && r->capture)
 		err = capture_writer__flush(r->capture);
 	if (err || !isatty(STDERR_FILENO))
@@ -256,6 +270,9 @@ static int finish(struct record *r, struct output *out, const char *path, const 
 	int err, status = CLI_OK;
 
 	log__set_status(NULL);
+	err = r->host ? host_names__update(r->host, r->rec) : 0;
+	if (err)
+		log_warn("record: names of the host are missing: %s", strerror(-err));
 	err = naming__snapshot(r->naming, r->rec, &r->what, &snap);
 	if (err == -EBADMSG)
 		status = CLI_FAILED; /* the user named a wrong image: addresses are written, but that is not what was asked */
@@ -325,7 +342,7 @@ static int run_record(const struct record_opts *o)
 	default:
 		goto no_memory;
 	}
-	if (recording__new(&r.rec))
+	if (recording__new(&r.rec) || (o->session.host_stacks && host_names__new(&r.host)))
 		goto no_memory;
 	status = session__new(&session, &o->session, r.rec);
 	if (status) {
@@ -376,6 +393,7 @@ out:
 	session__free(session);
 	recording__free(r.rec);
 	naming__free(r.naming);
+	host_names__free(r.host);
 	return ret;
 }
 

@@ -45,6 +45,9 @@ error_t cmd_view__parse(int key, char *arg, struct cmd_view *v)
 	case CMD_VIEW_BY:
 		v->by_library = parse_by(arg);
 		break;
+	case CMD_VIEW_ROOTS:
+		v->roots = true;
+		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -63,7 +66,12 @@ int cmd_view__naming(const struct cmd_view *v, struct naming **out)
 
 struct naming_what cmd_view__what(const struct cmd_view *v, bool is_exits)
 {
-	struct naming_what what = { .measure = SNAP_MEASURE_SAMPLES, .by_library = v->by_library, .idle = v->idle };
+	struct naming_what what = {
+		.measure = SNAP_MEASURE_SAMPLES,
+		.by_library = v->by_library,
+		.roots = v->roots,
+		.idle = v->idle,
+	};
 
 	if (is_exits)
 		what.measure = v->by_time ? SNAP_MEASURE_EXIT_TIME : SNAP_MEASURE_EXITS;

@@ -17,9 +17,10 @@ struct cmd_view {
 	bool idle;
 	bool no_inline;
 	bool by_library;
+	bool roots;
 };
 
-enum { CMD_VIEW_WEIGHT = 2048, CMD_VIEW_IDLE, CMD_VIEW_NO_INLINE, CMD_VIEW_BY }; /* keys */
+enum { CMD_VIEW_WEIGHT = 2048, CMD_VIEW_IDLE, CMD_VIEW_NO_INLINE, CMD_VIEW_BY, CMD_VIEW_ROOTS }; /* keys */
 
 /* Rows of an argp option table. */
 #define CMD_VIEW_OPTIONS                                                                                         \
@@ -27,7 +28,8 @@ enum { CMD_VIEW_WEIGHT = 2048, CMD_VIEW_IDLE, CMD_VIEW_NO_INLINE, CMD_VIEW_BY };
 	{ "weight", CMD_VIEW_WEIGHT, "WHAT", 0, "of exits: count (default), or time, the host time they took", 0 },         \
 	{ "idle", CMD_VIEW_IDLE, NULL, 0, "count the time of exits in which the guest waits (HLT), too", 0 },               \
 	{ "no-inline", CMD_VIEW_NO_INLINE, NULL, 0, "show no inlined functions, and no lines", 0 },             \
-	{ "by", CMD_VIEW_BY, "WHAT", 0, "function (default), or library: the micro-library or module that it is of", 0 }
+	{ "by", CMD_VIEW_BY, "WHAT", 0, "function (default), or library: the micro-library or module that it is of", 0 }, \
+	{ "roots", CMD_VIEW_ROOTS, NULL, 0, "a frame below the VM says where a sample hit: [guest], [kvm] or [vmm]", 0 }
 
 /**
  * cmd_view__parse() - take a key of an argp parser that belongs to the view. A wrong value ends the program with

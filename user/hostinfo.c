@@ -55,6 +55,21 @@ enum kvm_vendor hostinfo__kvm_vendor(void)
 	return access("/sys/module/kvm", F_OK) ? KVM_VENDOR_NONE : KVM_VENDOR_SOFTWARE;
 }
 
+bool hostinfo__has_kvm_types(void)
+{
+	const char *module = hostinfo__kvm_vendor() == KVM_VENDOR_INTEL ? "kvm_intel" :
+			     hostinfo__kvm_vendor() == KVM_VENDOR_AMD	? "kvm_amd" :
+									  NULL;
+	char loaded[64], types[64];
+
+	if (!module)
+		return true;
+	snprintf(loaded, sizeof(loaded), "/sys/module/%s/initstate", module);
+	snprintf(types, sizeof(types), "/sys/kernel/btf/%s", module);
+	/* Built in, its types are the kernel's. */
+	return access(loaded, F_OK) || !access(types, F_OK);
+}
+
 const char *hostinfo__kvm_vendor_str(enum kvm_vendor vendor)
 {
 	switch (vendor) {

@@ -17,6 +17,9 @@ enum kvm_vendor {
 enum kvm_vendor hostinfo__kvm_vendor(void);
 const char *hostinfo__kvm_vendor_str(enum kvm_vendor vendor);
 
+/** hostinfo__has_kvm_types() - the kernel describes the vendor's part of a vCPU; modules have types from 5.11 on. */
+bool hostinfo__has_kvm_types(void);
+
 /** hostinfo__tracepoint_id() - id of a classic event; 0 if there is none, or a negative errno. */
 long hostinfo__tracepoint_id(const char *system, const char *event);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int kallsyms__find(struct kallsyms_want *want, size_t nr)
@@ -34,4 +35,104 @@ int kallsyms__find(struct kallsyms_want *want, size_t nr)
 	}
 	fclose(f);
 	return 0;
+}
+
+/* --- all of them --- */
+
+struct kallsyms_sym {
+	uint64_t addr;
+	uint32_t name;
+};
+
+static int grow(void **array, size_t *cap, size_t need, size_t size)
+{
+	size_t n = *cap ? *cap : 4096;
+	void *p;
+
+	if (need <= *cap)
+		return 0;
+	while (n < need)
+		n *= 2;
+	p = reallocarray(*array, n, size);
+	if (!p)
+		return -ENOMEM;
+	*array = p;
+	*cap = n;
+	return 0;
+}
+
+static int add(struct kallsyms_table *t, uint64_t addr, const char *name)
+{
+	size_t len = strlen(name) + 1;
+
+	if (t->names_len + len > UINT32_MAX || grow((void **)&t->names, &t->names_cap, t->names_len + len, 1) ||
+	    grow((void **)&t->syms, &t->cap, t->nr + 1, sizeof(*t->syms)))
+		return -ENOMEM;
+	memcpy(t->names + t->names_len, name, len);
+	t->syms[t->nr++] = (struct kallsyms_sym){ addr, t->names_len };
+	t->names_len += len;
+	return 0;
+}
+
+/* Several names of one address: the first of the alphabet, so that it is the same in every run. */
+static int compare(const void *pa, const void *pb, void *names)
+{
+	const struct kallsyms_sym *a = pa, *b = pb;
+
+	if (a->addr != b->addr)
+		return a->addr < b->addr ? -1 : 1;
+	return strcmp((const char *)names + a->name, (const char *)names + b->name);
+}
+
+int kallsyms__parse(struct kallsyms_table *t, FILE *f)
+{
+	char line[512], name[384], type;
+	unsigned long long addr;
+	int err = 0;
+
+	while (!err && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%llx %c %383s", &addr, &type, name) == 3 && addr && strchr("tTwW", type))
+			err = add(t, addr, name);
+	if (err)
+		kallsyms__release(t);
+	else if (t->nr)
+		qsort_r(t->syms, t->nr, sizeof(*t->syms), compare, t->names);
+	return err;
+}
+
+int kallsyms__read(struct kallsyms_table *t)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	int err;
+
+	if (!f)
+		return -errno;
+	err = kallsyms__parse(t, f);
+	fclose(f);
+	return err;
+}
+
+const char *kallsyms__lookup(const struct kallsyms_table *t, uint64_t addr)
+{
+	size_t lo = 0, hi = t->nr, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (t->syms[mid].addr <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo)
+		return NULL;
+	for (addr = t->syms[--lo].addr; lo && t->syms[lo - 1].addr == addr; lo--)
+		;
+	return t->names + t->syms[lo].name;
+}
+
+void kallsyms__release(struct kallsyms_table *t)
+{
+	free(t->syms);
+	free(t->names);
+	memset(t, 0, sizeof(*t));
 }

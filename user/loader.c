@@ -315,6 +315,12 @@ int loader__new(struct loader **out, const struct loader_opts *opts)
 	find_current_vcpu(l);
 	l->skel->rodata->wakeup_bytes = opts->ring_bytes / 4;
 	l->skel->rodata->is_emulated = hostinfo__kvm_vendor() == KVM_VENDOR_SOFTWARE;
+	l->skel->rodata->host_stacks = opts->host_stacks;
+	l->skel->rodata->host_isa = hostinfo__kvm_vendor() == KVM_VENDOR_INTEL ? UKP_ISA_VMX :
+				    hostinfo__kvm_vendor() == KVM_VENDOR_AMD   ? UKP_ISA_SVM :
+										 0;
+	if (!opts->host_stacks)
+		bpf_map__set_autocreate(l->skel->maps.host_record, false);
 	bpf_map__set_max_entries(l->skel->maps.ring, opts->ring_bytes);
 	bpf_map__set_max_entries(l->skel->maps.counters, l->nr_cpus);
 	if (opts->unwind) {

@@ -28,6 +28,7 @@ struct unwind_arrays;
 struct loader_opts {
 	uint64_t ring_bytes; /* power of two, at least a page */
 	bool exits;	     /* load what accounts for VM exits, too */
+	bool host_stacks;    /* samples that hit the host bring its stacks: UKP_REC_HOST_SAMPLE */
 	uint32_t max_vms;    /* at once; tables of the kernel are sized by it. 0: 1024 */
 	bool unwind;	     /* make room for unwind tables */
 	struct opener *opener; /* who may count what programs cost, if this process may not; borrowed. NULL: nobody */

@@ -442,10 +442,11 @@ static int add_vms(struct freezer *f)
 	return 0;
 }
 
-/* Names of what an exit was: its reason, and what it was for. */
+/* Names of what an exit was: its reason, and what it was for; then those of the host's frames. */
 struct exit_frames {
 	struct strbuf text[2];
-	struct snap_host_frame frames[2];
+	struct snap_host_frame frames[2 + UKP_MAX_KERNEL + UKP_MAX_VMM + 1];
+	char hex[UKP_MAX_KERNEL + UKP_MAX_VMM][24]; /* of addresses without a name */
 	uint32_t nr;
 };
 
@@ -519,15 +520,79 @@ static int add_exit_stacks(struct freezer *f)
 	return err;
 }
 
+/* KVM's part of the system call by which a VMM runs a vCPU: the outermost function that is about the guest. */
+#define KVM_RUN "kvm_arch_vcpu_ioctl_run"
+
+static const char *host_name(struct exit_frames *f, const struct recording *r, const struct profile_stack *s, uint32_t i)
+{
+	uint64_t addr = s->host[i] - (i > 0);
+	const char *name = recording__symbol_name(r, i < s->key.nr_kernel ? RECORDING_KERNEL : s->key.vm, addr);
+
+	if (name)
+		return name;
+	snprintf(f->hex[i], sizeof(f->hex[i]), "0x%" PRIx64, s->host[i]);
+	return f->hex[i];
+}
+
+/* Frames that are called by their file only, "[libc.so.6]", say no more if they are said twice. */
+static void add_host(struct exit_frames *f, enum snap_frame_kind kind, const char *name)
+{
+	const struct snap_host_frame *last = f->nr ? &f->frames[f->nr - 1] : NULL;
+
+	if (!last || *name != '[' || last->kind != kind || strcmp(last->name, name))
+		f->frames[f->nr++] = (struct snap_host_frame){ kind, name };
+}
+
+/*
+ * The host's frames in the order of calls. Inside of KVM_RUN, what is around it is the VMM's loop, the same for all
+ * exits, and says nothing about this one: it is left out. Elsewhere the exit has gone to the VMM, and if the kernel has
+ * frames the VMM called it, or an interrupt came. Return: 0 or -ENOMEM.
+ */
+static int name_host(struct exit_frames *f, const struct recording *r, const struct recording_vm_data *vm,
+		     const struct profile_stack *s)
+{
+	uint32_t nr_kernel = s->key.nr_kernel, nr = nr_kernel + s->key.nr_vmm, end, i;
+	const char *names[UKP_MAX_KERNEL + UKP_MAX_VMM];
+	bool is_kvm = false;
+	int err;
+
+	f->nr = 0;
+	err = s->key.isa ? name_exit(f, vm, &s->key) : 0;
+	if (err)
+		return err;
+	for (end = 0; end < nr && !is_kvm; end++) {
+		names[end] = host_name(f, r, s, end);
+		if (!*names[end]) /* the walk had gone astray */
+			break;
+		is_kvm = end < nr_kernel && !strcmp(names[end], KVM_RUN);
+	}
+	if (!is_kvm)
+		for (i = end; i-- > nr_kernel;)
+			add_host(f, SNAP_FRAME_VMM, names[i]);
+	for (i = end < nr_kernel ? end : nr_kernel; i-- > 0;)
+		add_host(f, SNAP_FRAME_KVM, names[i]);
+	if (!end && s->key.place == UKP_PLACE_VMM)
+		add_host(f, SNAP_FRAME_VMM, "[vmm]");
+	else if (!end)
+		add_host(f, SNAP_FRAME_KVM, "[kvm]");
+	return 0;
+}
+
+static bool has_host(const struct profile_stack *s)
+{
+	return s->key.isa || s->key.nr_kernel || s->key.nr_vmm;
+}
+
 static int add_stacks(struct freezer *f)
 {
 	const struct profile *p = recording__profile(f->r);
 	bool emulated = recording__info(f->r)->is_emulated;
+	struct exit_frames host = { 0 };
 	struct profile_stack stack;
 	size_t i;
-	int vm;
+	int err = 0, vm;
 
-	for (i = 0; i < profile__nr(p); i++) {
+	for (i = 0; i < profile__nr(p) && !err; i++) {
 		vm = get_stack(f, p, i, &stack);
 		if (vm < 0)
 			continue;
@@ -544,10 +609,17 @@ static int add_stacks(struct freezer *f)
 			.count = stack.count,
 			.weight_ns = stack.weight,
 		};
-		if (snapshot__add_stack(f->snap, &s))
-			return -ENOMEM;
+		if (has_host(&stack)) {
+			err = name_host(&host, f->r, recording__vm_data(f->r, recording__place(f->r, stack.key.vm)), &stack);
+			s.host = host.frames;
+			s.nr_host = host.nr;
+		}
+		if (!err)
+			err = snapshot__add_stack(f->snap, &s);
 	}
-	return 0;
+	strbuf__free(&host.text[0]);
+	strbuf__free(&host.text[1]);
+	return err;
 }
 
 static int add_counters(const struct freezer *f)
@@ -592,6 +664,7 @@ int naming__snapshot(struct naming *n, const struct recording *r, const struct n
 		.event = ri->event,
 		.measure = what->measure,
 		.by_library = what->by_library,
+		.roots = what->roots,
 		.host = ri->host,
 	};
 	bool refused = false;

@@ -55,6 +55,7 @@ uint64_t naming__unresolved(struct naming *n, const struct recording *r, bool ex
 /* What of a recording is to be frozen. */
 struct naming_what {
 	enum snap_measure measure; /* samples, or VM exits by count or time */
+	bool roots;		   /* a frame below the VM says where a sample hit */
 	bool by_library;	   /* guest frames are libraries, not functions */
 	bool idle;		   /* the time of exits in which the guest waits, too (HLT) */
 	bool live;		   /* while it goes on: nothing is said on stderr, and there may be more to learn */

@@ -40,7 +40,7 @@ struct profile_mark {
 };
 
 /* Keys are compared as bytes. */
-_Static_assert(sizeof(struct profile_key) == 24, "profile_key has no padding");
+_Static_assert(sizeof(struct profile_key) == 32, "profile_key has no padding");
 
 struct profile {
 	struct node *nodes;
@@ -174,6 +174,7 @@ int profile__add(struct profile *p, const struct profile_key *key, const uint64_
 		 uint64_t count, uint64_t weight)
 {
 	struct wanted w = { .key = key, .frames = frames, .nr_frames = nr_frames };
+	struct profile_key bare;
 	struct node *n;
 	size_t slot;
 
@@ -184,6 +185,9 @@ int profile__add(struct profile *p, const struct profile_key *key, const uint64_
 	if (!n && (p->nr >= p->max || p->arena_len + nr_frames > p->max_frames)) {
 		/* Full: it stays in the totals, its frames are given up. */
 		p->nr_overflow++;
+		bare = *key;
+		bare.nr_kernel = bare.nr_vmm = 0;
+		w.key = &bare;
 		w.nr_frames = 0;
 		w.hash = hash_of(p, &w);
 		n = find(p, &w, &slot);
@@ -193,7 +197,7 @@ int profile__add(struct profile *p, const struct profile_key *key, const uint64_
 		*n = (struct node){
 			.hash = w.hash,
 			.frames = p->arena_len,
-			.key = *key,
+			.key = *w.key,
 			.nr_frames = w.nr_frames,
 		};
 		if (w.nr_frames) /* without any there may be no arena yet */
@@ -214,13 +218,15 @@ size_t profile__nr(const struct profile *p)
 void profile__stack(const struct profile *p, size_t i, struct profile_stack *out)
 {
 	const struct node *n = &p->nodes[i];
+	uint16_t nr_host = n->key.nr_kernel + n->key.nr_vmm;
 
 	*out = (struct profile_stack){
 		.key = n->key,
-		.nr_frames = n->nr_frames,
+		.nr_frames = n->nr_frames - nr_host,
 		.count = n->count,
 		.weight = n->weight,
-		.frames = n->nr_frames ? p->arena + n->frames : NULL,
+		.frames = n->nr_frames ? p->arena + n->frames + nr_host : NULL,
+		.host = n->nr_frames ? p->arena + n->frames : NULL,
 	};
 }
 

@@ -21,7 +21,10 @@
 
 struct profile;
 
-/* What tells stacks apart beside their frames; the exit's members are 0 in a profile of samples. */
+/*
+ * What tells stacks apart beside their frames; the exit's members are 0 in a profile of samples, but for those
+ * with the host's stacks.
+ */
 struct profile_key {
 	uint64_t value;	 /* of detail */
 	uint32_t vm;
@@ -31,14 +34,18 @@ struct profile_key {
 	uint8_t detail;	 /* enum ukp_detail */
 	uint8_t place;	 /* enum ukp_place */
 	uint8_t stop;	 /* enum ukp_stop */
+	uint8_t nr_kernel; /* frames of the host's kernel, and of the VMM */
+	uint8_t nr_vmm;
+	uint8_t reserved[6]; /* 0 */
 };
 
 struct profile_stack {
 	struct profile_key key;
-	uint16_t nr_frames;
+	uint16_t nr_frames; /* of the guest */
 	uint64_t count;
 	uint64_t weight; /* nanoseconds, or what the samples' periods count */
 	const uint64_t *frames; /* borrowed from the profile */
+	const uint64_t *host;	/* likewise: key.nr_kernel of the kernel's, then key.nr_vmm of the VMM's */
 };
 
 /** profile__new() - @max_stacks: different stacks that are kept, with 24 frames each on average. Return: 0 or -ENOMEM. */
@@ -47,7 +54,8 @@ void profile__free(struct profile *p); /* accepts NULL */
 
 /**
  * profile__add() - count a stack that has been validated.
- * @frames: @nr_frames, at most UKP_MAX_FRAMES.
+ * @frames: @nr_frames in all: key->nr_kernel of the host's kernel, key->nr_vmm of the VMM, at most UKP_MAX_FRAMES
+ *	of the guest. What is over a limit loses all of them.
  * @count, @weight: what it stands for; added up.
  *
  * Return: 0 or -ENOMEM.

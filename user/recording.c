@@ -6,8 +6,17 @@
 #include <string.h>
 
 #include "capture.h"
+#include "strpool.h"
 
-#define MAX_STACKS (1u << 20)
+#define MAX_STACKS   (1u << 20)
+#define MAX_SYMBOLS  (1u << 17) /* of the host; a capture file may bring any number */
+#define MAX_NAME_LEN 512
+
+/* Where a symbol of the host is; no padding, for its bytes are compared. */
+struct symbol_key {
+	uint64_t addr;
+	uint64_t vm;
+};
 
 struct recording {
 	struct capture_writer *capture;
@@ -19,6 +28,8 @@ struct recording {
 	size_t nr_vms;
 	struct profile *profile;
 	struct profile *exit_profile;
+	struct strpool *symbol_keys, *symbol_names;
+	uint32_t *symbols; /* by id of the key: id of its name */
 	uint64_t nr_aged;
 	uint32_t next_serial;
 	uint64_t counters[UKP_CTR_MAX];
@@ -37,9 +48,9 @@ int recording__new(struct recording **out)
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
-	if (profile__new(&r->profile, MAX_STACKS) || profile__new(&r->exit_profile, MAX_STACKS)) {
-		profile__free(r->profile);
-		free(r);
+	if (profile__new(&r->profile, MAX_STACKS) || profile__new(&r->exit_profile, MAX_STACKS) ||
+	    strpool__new(&r->symbol_keys) || strpool__new(&r->symbol_names)) {
+		recording__free(r);
 		return -ENOMEM;
 	}
 	*out = r;
@@ -66,6 +77,9 @@ void recording__free(struct recording *r)
 	free(r->vms);
 	profile__free(r->profile);
 	profile__free(r->exit_profile);
+	strpool__free(r->symbol_keys);
+	strpool__free(r->symbol_names);
+	free(r->symbols);
 	free(r->version);
 	free(r->host);
 	free(r->event);
@@ -214,6 +228,15 @@ static void note_seen(struct recording *r, struct recording_vm_data *vm, const s
 		r->last_ts_ns = hdr->ts_ns;
 }
 
+static void note_sample(struct recording *r, struct recording_vm_data *vm, uint8_t place, uint8_t stop, uint8_t methods)
+{
+	r->nr_samples++;
+	vm->nr_samples++;
+	vm->nr_place[place]++;
+	vm->nr_stop[stop]++;
+	vm->nr_methods[methods]++;
+}
+
 static int add_sample(struct recording *r, struct recording_vm_data *vm, const struct ukp_sample *s)
 {
 	struct profile_key key = {
@@ -227,11 +250,7 @@ static int add_sample(struct recording *r, struct recording_vm_data *vm, const s
 	err = profile__add(r->profile, &key, (const uint64_t *)s->frames, s->nr_frames, 1, s->period);
 	if (err)
 		return err;
-	r->nr_samples++;
-	vm->nr_samples++;
-	vm->nr_place[s->place]++;
-	vm->nr_stop[s->stop]++;
-	vm->nr_methods[s->methods]++;
+	note_sample(r, vm, s->place, s->stop, s->methods);
 	note_seen(r, vm, &s->hdr);
 	return 0;
 }
@@ -259,6 +278,32 @@ static int add_exit(struct recording *r, struct recording_vm_data *vm, const str
 	return 0;
 }
 
+/* Its frames stand in the profile's order: the kernel's, the VMM's, the guest's. */
+static int add_host_sample(struct recording *r, struct recording_vm_data *vm, const struct ukp_host_sample *s)
+{
+	struct profile_key key = {
+		.value = s->value,
+		.vm = s->hdr.vm,
+		.vcpu = s->hdr.vcpu,
+		.reason = s->reason,
+		.isa = s->isa,
+		.detail = s->detail,
+		.place = s->place,
+		.stop = s->stop,
+		.nr_kernel = s->nr_kernel,
+		.nr_vmm = s->nr_vmm,
+	};
+	int err;
+
+	err = profile__add(r->profile, &key, (const uint64_t *)s->frames, s->nr_kernel + s->nr_vmm + s->nr_frames, 1,
+			   s->period);
+	if (err)
+		return err;
+	note_sample(r, vm, s->place, s->stop, s->methods);
+	note_seen(r, vm, &s->hdr);
+	return 0;
+}
+
 static bool sample_is_valid(const struct ukp_sample *s, size_t len)
 {
 	return len >= sizeof(*s) && s->nr_frames <= UKP_MAX_FRAMES &&
@@ -271,6 +316,16 @@ static bool exit_is_valid(const struct ukp_exit_sample *s, size_t len)
 	return len >= sizeof(*s) && s->nr_frames <= UKP_MAX_FRAMES &&
 	       len == sizeof(*s) + s->nr_frames * sizeof(s->frames[0]) && s->stop < UKP_STOP_MAX &&
 	       s->hdr.vcpu < 65536 && s->count && s->count <= 1ull << UKP_PICK_MAX_SHIFT && s->detail < UKP_DETAIL_MAX;
+}
+
+static bool host_sample_is_valid(const struct ukp_host_sample *s, size_t len)
+{
+	return len >= sizeof(*s) && s->nr_frames <= UKP_MAX_FRAMES && s->nr_kernel <= UKP_MAX_KERNEL &&
+	       s->nr_vmm <= UKP_MAX_VMM &&
+	       len == sizeof(*s) + (s->nr_kernel + s->nr_vmm + s->nr_frames) * sizeof(s->frames[0]) &&
+	       (s->place == UKP_PLACE_KVM || (s->place == UKP_PLACE_VMM && !s->nr_kernel)) &&
+	       s->stop < UKP_STOP_MAX && s->methods < RECORDING_METHODS && s->hdr.vcpu < 65536 &&
+	       s->isa <= UKP_ISA_SVM && s->detail < UKP_DETAIL_MAX;
 }
 
 static bool text_is_valid(const struct ukp_text *t, size_t len)
@@ -305,6 +360,11 @@ int recording__record(struct recording *r, const void *data, size_t len)
 			goto bad;
 		err = add_exit(r, vm, data);
 		break;
+	case UKP_REC_HOST_SAMPLE:
+		if (!host_sample_is_valid(data, len))
+			goto bad;
+		err = add_host_sample(r, vm, data);
+		break;
 	default:
 		goto bad;
 	}
@@ -314,6 +374,42 @@ int recording__record(struct recording *r, const void *data, size_t len)
 bad:
 	r->nr_bad++;
 	return 0;
+}
+
+int recording__symbol(struct recording *r, const struct recording_symbol *sym)
+{
+	struct symbol_key key = { .addr = sym->addr, .vm = sym->vm };
+	size_t nr = strpool__nr(r->symbol_keys), len = strlen(sym->name);
+	uint32_t *symbols;
+	int64_t id, name;
+
+	if (len > MAX_NAME_LEN || nr == MAX_SYMBOLS) {
+		r->nr_bad++;
+		return 0;
+	}
+	/* Room by doubling, told by the number alone. */
+	if (!(nr & (nr - 1))) {
+		symbols = reallocarray(r->symbols, nr ? 2 * nr : 1, sizeof(*symbols));
+		if (!symbols)
+			return -ENOMEM;
+		r->symbols = symbols;
+	}
+	name = strpool__add(r->symbol_names, sym->name, len);
+	id = name < 0 ? name : strpool__add(r->symbol_keys, &key, sizeof(key));
+	if (id < 0)
+		return id;
+	if ((size_t)id < nr)
+		return 0;
+	r->symbols[id] = name;
+	return r->capture ? capture_writer__symbol(r->capture, sym) : 0;
+}
+
+const char *recording__symbol_name(const struct recording *r, uint32_t vm, uint64_t addr)
+{
+	struct symbol_key key = { .addr = addr, .vm = vm };
+	int64_t id = strpool__find(r->symbol_keys, &key, sizeof(key));
+
+	return id < 0 ? NULL : strpool__get(r->symbol_names, r->symbols[id], NULL);
 }
 
 int recording__counters(struct recording *r, const uint64_t *v)

@@ -32,6 +32,7 @@ struct recording_info {
 	uint64_t period_ns;	/* 0 for events that do not count time */
 	uint64_t start_wall_ns; /* CLOCK_REALTIME */
 	uint64_t start_mono_ns; /* CLOCK_MONOTONIC, the clock of the records */
+	bool host_stacks;	/* samples that hit the host have its stacks */
 	bool is_emulated;	/* the host runs guest code in KVM's instruction emulator: its time is the guest's */
 };
 
@@ -43,6 +44,15 @@ struct recording_vm {
 	const char *image; /* path, or NULL */
 	const char *args;  /* guest kernel's arguments, or NULL */
 	uint64_t mem_bytes;
+};
+
+/* The name of an address of the host, told by the host that recorded. */
+#define RECORDING_KERNEL UINT32_MAX
+
+struct recording_symbol {
+	uint32_t vm;	  /* whose VMM, or RECORDING_KERNEL */
+	uint64_t addr;	  /* as looked up: a return address already less one */
+	const char *name; /* empty: no code stands there, the walk had gone astray */
 };
 
 enum recording_end {
@@ -122,6 +132,15 @@ uint64_t recording__epoch(const struct recording *r, int64_t vm);
  *	and skipped.
  */
 int recording__record(struct recording *r, const void *data, size_t len);
+
+/**
+ * recording__symbol() - a name of the host's, for the addresses of profile_stack.host; kept in the capture file, for they
+ * mean something to the kernel that runs and to the VMM's process only. The first name of an address stays, of a
+ * VM that is forgotten, too.
+ */
+int recording__symbol(struct recording *r, const struct recording_symbol *sym);
+/** recording__symbol_name() - borrowed until the next recording__symbol(); NULL if none was told. */
+const char *recording__symbol_name(const struct recording *r, uint32_t vm, uint64_t addr);
 
 /** recording__counters() - the BPF side's counters as they stand; replaces the former ones. */
 int recording__counters(struct recording *r, const uint64_t *v);

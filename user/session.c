@@ -309,6 +309,7 @@ enum session_status session__new(struct session **out, const struct session_opts
 	struct loader_opts lo = {
 		.ring_bytes = opts->ring_bytes,
 		.exits = opts->max_level >= LEVEL_EXITS,
+		.host_stacks = opts->host_stacks,
 		.max_vms = opts->max_vms,
 		.unwind = true,
 		.opener = opts->sampler.opener,
@@ -461,6 +462,7 @@ static int begin_recording(struct session *s)
 	struct recording_info info = {
 		.version = UKPROF_VERSION,
 		.host = hostinfo__release(),
+		.host_stacks = s->opts.host_stacks,
 		.event = s->opts.level == LEVEL_FULL ? RECORDING_EVENT_EXITS :
 						       sampler__event_name(s->opts.sampler.event),
 		.freq_hz = s->opts.sampler.freq_hz,

@@ -26,6 +26,7 @@ struct session;
 struct session_opts {
 	pid_t pid;	     /* this process; 0: see vm_name and all */
 	const char *vm_name; /* the VM of this name, or NULL */
+	bool host_stacks;    /* samples that hit the host bring its stacks */
 	bool all;	     /* every VM, also those that start later */
 	struct sampler_opts sampler;
 	enum level level;     /* to begin with */

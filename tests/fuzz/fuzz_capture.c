@@ -25,7 +25,7 @@ static void show(const struct snapshot *snap)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct naming_what what = { .measure = SNAP_MEASURE_SAMPLES };
+	struct naming_what what = { .measure = SNAP_MEASURE_SAMPLES, .roots = true };
 	struct recording *rec;
 	struct naming *naming;
 	struct snapshot *snap = NULL;

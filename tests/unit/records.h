@@ -27,6 +27,11 @@ union any_record {
 		struct ukp_exit_sample exit_head;
 		uint64_t exit_frames[UKP_MAX_FRAMES];
 	} exit_room;
+	struct ukp_host_sample host;
+	struct {
+		struct ukp_host_sample host_head;
+		uint64_t host_frames[UKP_MAX_KERNEL + UKP_MAX_VMM + UKP_MAX_FRAMES];
+	} host_room;
 	struct {
 		struct ukp_sample head;
 		uint64_t frames[UKP_MAX_FRAMES];
@@ -91,6 +96,38 @@ static inline size_t make_exit(union any_record *rec, uint32_t vm, uint32_t reas
 		memcpy((char *)rec + sizeof(rec->exit) + i * sizeof(frame), &frame, sizeof(frame));
 	}
 	return rec->exit.hdr.len;
+}
+
+/* A sample that hit the host, in KVM if there are kernel frames; frames count on from @first: kernel, VMM, guest. */
+static inline size_t make_host(union any_record *rec, uint32_t vm, uint8_t nr_kernel, uint8_t nr_vmm, uint16_t nr_frames,
+			       uint64_t first)
+{
+	size_t nr = nr_kernel + nr_vmm + nr_frames, i;
+	uint64_t frame;
+
+	memset(rec, 0, sizeof(*rec));
+	rec->host = (struct ukp_host_sample){
+		.hdr = {
+			.kind = UKP_REC_HOST_SAMPLE,
+			.len = sizeof(struct ukp_host_sample) + nr * sizeof(uint64_t),
+			.ts_ns = 5000000000,
+			.vm = vm,
+		},
+		.period = 1000,
+		.place = nr_kernel ? UKP_PLACE_KVM : UKP_PLACE_VMM,
+		.nr_frames = nr_frames,
+		.isa = UKP_ISA_SVM,
+		.detail = UKP_DETAIL_PIO_OUT,
+		.nr_kernel = nr_kernel,
+		.value = 0x80,
+		.reason = 0x7b,
+		.nr_vmm = nr_vmm,
+	};
+	for (i = 0; i < nr && i < UKP_MAX_KERNEL + UKP_MAX_VMM + UKP_MAX_FRAMES; i++) {
+		frame = first + i;
+		memcpy((char *)rec + sizeof(rec->host) + i * sizeof(frame), &frame, sizeof(frame));
+	}
+	return rec->host.hdr.len;
 }
 
 static inline size_t make_text(union any_record *rec, uint32_t vm, uint64_t rip, uint8_t fill)

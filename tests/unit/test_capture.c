@@ -197,6 +197,127 @@ static void a_copy_is_the_same_file(void **state)
 	recording__free(replayed);
 }
 
+static struct strbuf read_file(const char *name)
+{
+	struct strbuf sb = { 0 };
+	char buf[4096];
+	size_t n;
+	FILE *f;
+
+	f = fopen(name, "r");
+	assert_non_null(f);
+	while ((n = fread(buf, 1, sizeof(buf), f)))
+		strbuf__add(&sb, buf, n);
+	fclose(f);
+	return sb;
+}
+
+static void write_file(const void *data, size_t len)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(data, 1, len, f), len);
+	assert_int_equal(fclose(f), 0);
+}
+
+static uint32_t abi_of_file(void)
+{
+	struct strbuf file = read_file(path);
+	uint32_t abi;
+
+	assert_true(file.len > HEADER_LEN);
+	memcpy(&abi, file.data + 12, sizeof(abi));
+	strbuf__free(&file);
+	return abi;
+}
+
+/* Only a file with host stacks asks for a reader that knows them. */
+static void host_stacks_are_kept_and_their_names(void **state)
+{
+	static const struct recording_symbol syms[] = {
+		{ RECORDING_KERNEL, 0xffffffff81000000, "kvm_arch_vcpu_ioctl_run" },
+		{ 7, 0x401000, "handle_io(vcpu *)" },
+		{ 7, 0, "" },
+	};
+	struct recording *live = new_recording(), *replayed = new_recording();
+	struct capture_writer *w = new_writer(path);
+	struct recording_info with = info;
+	struct profile_stack a, b;
+	union any_record rec;
+	size_t len, i;
+
+	(void)state;
+	with.host_stacks = true;
+	recording__set_capture(live, w);
+	assert_int_equal(recording__begin(live, &with), 0);
+	assert_int_equal(recording__vm(live, &vms[2]), 0);
+	len = make_host(&rec, 7, 4, 3, 2, 0x1000);
+	assert_int_equal(recording__record(live, &rec, len), 0);
+	assert_int_equal(recording__end(live, RECORDING_FINISHED, 1), 0);
+	for (i = 0; i < ARRAY_SIZE(syms); i++) /* those of the last samples come behind the end */
+		assert_int_equal(recording__symbol(live, &syms[i]), 0);
+	assert_int_equal(capture_writer__close(w), 0);
+	assert_int_equal(abi_of_file(), 2);
+
+	assert_int_equal(capture__read(path, replayed, NULL), CAPTURE_OK);
+	assert_same_recording(live, replayed);
+	assert_true(recording__info(replayed)->host_stacks);
+	profile__stack(recording__profile(live), 0, &a);
+	profile__stack(recording__profile(replayed), 0, &b);
+	assert_memory_equal(&a.key, &b.key, sizeof(a.key));
+	assert_memory_equal(a.host, b.host, 7 * sizeof(*a.host));
+	for (i = 0; i < ARRAY_SIZE(syms); i++)
+		assert_string_equal(recording__symbol_name(replayed, syms[i].vm, syms[i].addr), syms[i].name);
+	recording__free(live);
+	recording__free(replayed);
+
+	recording__free(write_all());
+	assert_int_equal(abi_of_file(), 1);
+}
+
+/* A symbol's chunk may be of any length and hold anything. */
+static void bad_symbols_are_left_out(void **state)
+{
+	static const uint8_t tail[] = { 6, 0, 0, 0, 0, 0, 0, 0, 'k', 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 'n', 'a', 0 };
+	struct recording *r = write_all();
+	struct strbuf file = read_file(path), sb;
+	uint32_t len;
+
+	(void)state;
+	recording__free(r);
+	for (len = 0; len < sizeof(tail) - 8; len++) {
+		sb = (struct strbuf){ 0 };
+		strbuf__add(&sb, file.data, file.len);
+		strbuf__add(&sb, tail, 4);
+		strbuf__add(&sb, &len, 4);
+		strbuf__add(&sb, tail + 8, len);
+		while (sb.len & 7)
+			strbuf__addc(&sb, 'x');
+		write_file(sb.data, sb.len);
+		strbuf__free(&sb);
+		r = new_recording();
+		assert_int_equal(capture__read(path, r, NULL), CAPTURE_OK);
+		assert_null(recording__symbol_name(r, 9, 'k'));
+		recording__free(r);
+	}
+	sb = (struct strbuf){ 0 };
+	strbuf__add(&sb, file.data, file.len);
+	len = sizeof(tail) - 8;
+	strbuf__add(&sb, tail, 4);
+	strbuf__add(&sb, &len, 4);
+	strbuf__add(&sb, tail + 8, len);
+	while (sb.len & 7)
+		strbuf__addc(&sb, 'x');
+	write_file(sb.data, sb.len);
+	strbuf__free(&sb);
+	strbuf__free(&file);
+	r = new_recording();
+	assert_int_equal(capture__read(path, r, NULL), CAPTURE_OK);
+	assert_string_equal(recording__symbol_name(r, 9, 'k'), "na");
+	recording__free(r);
+}
+
 static void every_way_to_end_is_kept(void **state)
 {
 	enum recording_end how;
@@ -258,30 +379,6 @@ static void long_strings_are_cut(void **state)
 }
 
 /* --- files that were cut --- */
-
-static struct strbuf read_file(const char *name)
-{
-	struct strbuf sb = { 0 };
-	char buf[4096];
-	size_t n;
-	FILE *f;
-
-	f = fopen(name, "r");
-	assert_non_null(f);
-	while ((n = fread(buf, 1, sizeof(buf), f)))
-		strbuf__add(&sb, buf, n);
-	fclose(f);
-	return sb;
-}
-
-static void write_file(const void *data, size_t len)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	assert_int_equal(fwrite(data, 1, len, f), len);
-	assert_int_equal(fclose(f), 0);
-}
 
 /* Where each chunk ends; index 0: the header. */
 static size_t chunk_ends(const struct strbuf *file, size_t *ends, size_t max)
@@ -725,6 +822,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read),
 		cmocka_unit_test(a_copy_is_the_same_file),
+		cmocka_unit_test(host_stacks_are_kept_and_their_names),
+		cmocka_unit_test(bad_symbols_are_left_out),
 		cmocka_unit_test(every_way_to_end_is_kept),
 		cmocka_unit_test(long_strings_are_cut),
 		cmocka_unit_test(a_file_cut_anywhere_is_good_up_to_there),

@@ -58,6 +58,40 @@ static void totals(const struct profile *p, uint64_t *count, uint64_t *weight,
 	}
 }
 
+/* Addresses that are divided otherwise are another stack; what is over the limit has no frames of any kind. */
+static void host_frames_are_part_of_a_stack(void **state)
+{
+	struct profile_key key = { .vm = 1, .place = UKP_PLACE_KVM, .nr_kernel = 2, .nr_vmm = 1 };
+	static const uint64_t frames[] = { 1, 2, 3, 4, 5 };
+	struct profile *p = new_profile(3);
+	struct profile_stack st;
+
+	(void)state;
+	assert_int_equal(profile__add(p, &key, frames, 5, 1, 10), 0);
+	assert_int_equal(profile__add(p, &key, frames, 5, 1, 10), 0);
+	profile__stack(p, 0, &st);
+	assert_int_equal(st.count, 2);
+	assert_int_equal(st.nr_frames, 2);
+	assert_int_equal(st.frames[0], 4);
+	assert_int_equal(st.host[0], 1);
+	key.nr_kernel = 1;
+	assert_int_equal(profile__add(p, &key, frames, 5, 1, 10), 0);
+	key.reason = 0x7b;
+	assert_int_equal(profile__add(p, &key, frames, 5, 1, 10), 0);
+	assert_int_equal(profile__nr(p), 3);
+	key.reason = 0x7c;
+	assert_int_equal(profile__add(p, &key, frames, 5, 1, 10), 0);
+	key.nr_vmm = 2;
+	assert_int_equal(profile__add(p, &key, frames, 5, 1, 10), 0);
+	assert_int_equal(profile__nr_overflow(p), 2);
+	assert_int_equal(profile__nr(p), 4);
+	profile__stack(p, 3, &st);
+	assert_int_equal(st.count, 2);
+	assert_int_equal(st.nr_frames + st.key.nr_kernel + st.key.nr_vmm, 0);
+	assert_int_equal(st.key.reason, 0x7c);
+	profile__free(p);
+}
+
 static void equal_samples_are_one_stack(void **state)
 {
 	struct profile *p = new_profile(100);
@@ -329,6 +363,7 @@ static void age_drops_what_is_quiet(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(host_frames_are_part_of_a_stack),
 		cmocka_unit_test(equal_samples_are_one_stack),
 		cmocka_unit_test(samples_that_differ_in_anything_are_apart),
 		cmocka_unit_test(a_profile_grows),

@@ -132,6 +132,111 @@ static void bad_exits_are_refused(void **state)
 	recording__free(r);
 }
 
+/* One sample is one, whatever it brings; the frames of the three are told apart. */
+static void host_samples_are_samples(void **state)
+{
+	struct recording *r = new_recording();
+	struct profile_stack st;
+	union any_record rec;
+	size_t len, i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		len = make_host(&rec, 9, 4, 3, 2, 0x1000);
+		assert_int_equal(recording__record(r, &rec, len), 0);
+	}
+	len = make_host(&rec, 9, 3, 4, 2, 0x1000); /* the same addresses, divided otherwise */
+	assert_int_equal(recording__record(r, &rec, len), 0);
+	len = make_host(&rec, 9, UKP_MAX_KERNEL, UKP_MAX_VMM, UKP_MAX_FRAMES, 0x1000);
+	assert_int_equal(recording__record(r, &rec, len), 0);
+	len = make_host(&rec, 9, 0, 0, 0, 0x1000);
+	assert_int_equal(recording__record(r, &rec, len), 0);
+	assert_account(r, 6, 0);
+	assert_int_equal(profile__nr(recording__profile(r)), 4);
+	profile__stack(recording__profile(r), 0, &st);
+	assert_int_equal(st.count, 3);
+	assert_int_equal(st.nr_frames, 2);
+	assert_int_equal(st.key.nr_kernel, 4);
+	assert_int_equal(st.key.nr_vmm, 3);
+	assert_int_equal(st.key.reason, 0x7b);
+	assert_int_equal(st.host[0], 0x1000);
+	assert_int_equal(st.host[6], 0x1006);
+	assert_int_equal(st.frames[0], 0x1007);
+	profile__stack(recording__profile(r), 2, &st);
+	assert_int_equal(st.nr_frames, UKP_MAX_FRAMES);
+	assert_int_equal(st.frames[UKP_MAX_FRAMES - 1], 0x1000 + UKP_MAX_KERNEL + UKP_MAX_VMM + UKP_MAX_FRAMES - 1);
+	recording__free(r);
+}
+
+static void bad_host_samples_are_refused(void **state)
+{
+	struct recording *r = new_recording();
+	uint64_t bad = 0;
+	union any_record rec;
+	size_t len, n;
+
+	(void)state;
+#define REFUSED(change)                                               \
+	do {                                                          \
+		len = make_host(&rec, 9, 4, 3, 2, 0x1000);            \
+		change;                                               \
+		assert_int_equal(recording__record(r, &rec, len), 0); \
+		assert_account(r, 0, ++bad);                          \
+	} while (0)
+	len = make_host(&rec, 9, 4, 3, 2, 0x1000);
+	for (n = 0; n < len; n++)
+		REFUSED(rec.host.hdr.len = len = n);
+	REFUSED(len = rec.host.hdr.len += 8);
+	REFUSED(rec.host.nr_kernel = 5);
+	REFUSED(rec.host.nr_kernel = UKP_MAX_KERNEL + 1);
+	REFUSED(rec.host.nr_kernel = UINT8_MAX);
+	REFUSED(rec.host.nr_vmm = UINT8_MAX);
+	REFUSED(rec.host.nr_frames = UINT16_MAX);
+	REFUSED(len = make_host(&rec, 9, UKP_MAX_KERNEL + 1, 0, 0, 0));
+	REFUSED(len = make_host(&rec, 9, 1, UKP_MAX_VMM + 1, 0, 0));
+	REFUSED(len = make_host(&rec, 9, 1, 0, UKP_MAX_FRAMES + 1, 0));
+	REFUSED(rec.host.place = UKP_PLACE_GUEST); /* such a one has no host's stacks */
+	REFUSED(rec.host.place = UKP_PLACE_VMM);   /* interrupted in user code: the kernel has none */
+	REFUSED(rec.host.place = 3);
+	REFUSED(rec.host.stop = UKP_STOP_MAX);
+	REFUSED(rec.host.methods = RECORDING_METHODS);
+	REFUSED(rec.host.isa = 3);
+	REFUSED(rec.host.detail = UKP_DETAIL_MAX);
+	REFUSED(rec.host.hdr.vcpu = 65536);
+	REFUSED(rec.host.hdr.vm = 8);
+#undef REFUSED
+	recording__free(r);
+}
+
+static void symbols_of_the_host_are_kept(void **state)
+{
+	struct recording *r = new_recording();
+	struct recording_symbol sym;
+	char longest[1024];
+	int i;
+
+	(void)state;
+	assert_null(recording__symbol_name(r, RECORDING_KERNEL, 1));
+	for (i = 0; i < 1000; i++) {
+		sym = (struct recording_symbol){ i % 3 ? 9 : RECORDING_KERNEL, i, i % 2 ? "odd" : "" };
+		assert_int_equal(recording__symbol(r, &sym), 0);
+	}
+	sym.name = "another";
+	assert_int_equal(recording__symbol(r, &sym), 0);
+	assert_string_equal(recording__symbol_name(r, RECORDING_KERNEL, 999), "odd"); /* the first stays */
+	assert_string_equal(recording__symbol_name(r, RECORDING_KERNEL, 6), "");
+	assert_string_equal(recording__symbol_name(r, 9, 7), "odd");
+	assert_null(recording__symbol_name(r, RECORDING_KERNEL, 7));
+	assert_null(recording__symbol_name(r, 0, 7));
+	assert_int_equal(recording__nr_bad(r), 0);
+	memset(longest, 'x', sizeof(longest));
+	longest[sizeof(longest) - 1] = '\0';
+	assert_int_equal(recording__symbol(r, &(struct recording_symbol){ 9, 5000, longest }), 0);
+	assert_int_equal(recording__nr_bad(r), 1);
+	assert_null(recording__symbol_name(r, 9, 5000));
+	recording__free(r);
+}
+
 static void bad_records_are_counted_and_change_nothing(void **state)
 {
 	struct recording *r = new_recording();
@@ -377,6 +482,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(samples_add_up),
 		cmocka_unit_test(exits_add_up_apart_from_samples),
+		cmocka_unit_test(host_samples_are_samples),
+		cmocka_unit_test(bad_host_samples_are_refused),
+		cmocka_unit_test(symbols_of_the_host_are_kept),
 		cmocka_unit_test(bad_exits_are_refused),
 		cmocka_unit_test(bad_records_are_counted_and_change_nothing),
 		cmocka_unit_test(too_many_frames_are_bad),

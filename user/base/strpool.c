@@ -88,6 +88,31 @@ static int grow_slots(struct strpool *pool)
 	return 0;
 }
 
+/* Where a string is, or would be: a slot of its own or a free one. */
+static size_t slot_of(const struct strpool *pool, uint64_t hash, const void *data, size_t len)
+{
+	const struct entry *e;
+	size_t k = hash & (pool->nr_slots - 1);
+
+	for (; pool->slots[k] != FREE_SLOT; k = (k + 1) & (pool->nr_slots - 1)) {
+		e = &pool->entries[pool->slots[k]];
+		if (e->hash == hash && e->len == len &&
+		    (!len || !memcmp(pool->bytes.data + e->offset, data, len)))
+			break;
+	}
+	return k;
+}
+
+int64_t strpool__find(const struct strpool *pool, const void *data, size_t len)
+{
+	size_t k;
+
+	if (!pool->nr)
+		return -ENOENT;
+	k = slot_of(pool, hash_bytes(pool, data, len), data, len);
+	return pool->slots[k] == FREE_SLOT ? -ENOENT : (int64_t)pool->slots[k];
+}
+
 int64_t strpool__add(struct strpool *pool, const void *data, size_t len)
 {
 	uint64_t hash = hash_bytes(pool, data, len);
@@ -96,13 +121,9 @@ int64_t strpool__add(struct strpool *pool, const void *data, size_t len)
 
 	if (2 * (pool->nr + 1) > pool->nr_slots && grow_slots(pool))
 		return -ENOMEM;
-	k = hash & (pool->nr_slots - 1);
-	for (; pool->slots[k] != FREE_SLOT; k = (k + 1) & (pool->nr_slots - 1)) {
-		e = &pool->entries[pool->slots[k]];
-		if (e->hash == hash && e->len == len &&
-		    (!len || !memcmp(pool->bytes.data + e->offset, data, len)))
-			return pool->slots[k];
-	}
+	k = slot_of(pool, hash, data, len);
+	if (pool->slots[k] != FREE_SLOT)
+		return pool->slots[k];
 
 	if (pool->nr == INT32_MAX)
 		return -ENOMEM;

@@ -28,6 +28,9 @@ void strpool__free(struct strpool *pool); /* accepts NULL */
  */
 int64_t strpool__add(struct strpool *pool, const void *data, size_t len);
 
+/** strpool__find() - the id of a string that was added. Return: the id, or -ENOENT. */
+int64_t strpool__find(const struct strpool *pool, const void *data, size_t len);
+
 /** strpool__nr() - number of strings, one more than the highest id. */
 size_t strpool__nr(const struct strpool *pool);
 

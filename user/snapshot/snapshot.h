@@ -90,6 +90,7 @@ struct snap_info {
 	const char *event;	/* "cpu-clock", "cycles", "exits" */
 	enum snap_measure measure;
 	bool by_library;	/* a guest frame shows the library of its function; several in a row are one */
+	bool roots;		/* below the VM a frame says where a sample hit: [guest], [kvm] or [vmm] */
 	const char *host;	/* host's kernel release, or NULL */
 };
 
