@@ -331,6 +331,30 @@ bool image__linear_offset(const struct image *img, uint64_t *offset)
 	return true;
 }
 
+bool image__data(const struct image *img, uint64_t *addr, uint64_t *len)
+{
+	uint64_t first = UINT64_MAX, end = 0;
+	GElf_Phdr ph;
+	size_t i, nr;
+
+	if (elf_getphdrnum(img->elf, &nr))
+		return false;
+	for (i = 0; i < nr; i++) {
+		if (!gelf_getphdr(img->elf, i, &ph) || ph.p_type != PT_LOAD || !(ph.p_flags & PF_W) ||
+		    ph.p_vaddr + ph.p_memsz <= ph.p_vaddr)
+			continue;
+		if (ph.p_vaddr < first)
+			first = ph.p_vaddr;
+		if (ph.p_vaddr + ph.p_memsz > end)
+			end = ph.p_vaddr + ph.p_memsz;
+	}
+	if (first >= end)
+		return false;
+	*addr = first;
+	*len = end - first;
+	return true;
+}
+
 size_t image__nr_texts(const struct image *img)
 {
 	return img->nr_texts;

@@ -89,6 +89,14 @@ uint64_t image__entry(const struct image *img);
  */
 bool image__linear_offset(const struct image *img, uint64_t *offset);
 
+/**
+ * image__data() - where its variables are: from the first to the last address of what is writable.
+ * @addr: receives the image address; untouched on failure. So is @len, in bytes.
+ *
+ * Return: true; false if nothing is writable.
+ */
+bool image__data(const struct image *img, uint64_t *addr, uint64_t *len);
+
 size_t image__nr_texts(const struct image *img);
 const struct image_text *image__text(const struct image *img, size_t i);
 

@@ -584,14 +584,15 @@ static bool read_rule(Dwarf_Frame *frame, bool is_signal, struct ukp_unwind_rule
 
 /* --- rows --- */
 
-static int push_row(struct unwind_cfi *cfi, uint64_t addr, uint16_t rule)
+/* @begins: a range begins here; its row stays apart from that of the range before, even if both say the same. */
+static int push_row(struct unwind_cfi *cfi, uint64_t addr, uint16_t rule, bool begins)
 {
 	struct unwind_cfi_row *rows;
 	size_t room;
 
 	if (cfi->nr && cfi->rows[cfi->nr - 1].addr == addr)
 		cfi->nr--;
-	if (cfi->nr ? cfi->rows[cfi->nr - 1].rule == rule : rule == UKP_UNWIND_RULE_NONE)
+	if (!begins && (cfi->nr ? cfi->rows[cfi->nr - 1].rule == rule : rule == UKP_UNWIND_RULE_NONE))
 		return 0;
 	if (cfi->nr == cfi->room) {
 		if (cfi->nr >= MAX_ROWS)
@@ -627,12 +628,23 @@ static int push_plt(struct parser *p, struct ukp_unwind_rule *rule, uint64_t add
 	if (before < 0 || after < 0)
 		return -ENOMEM;
 	for (at = addr; at < end && !err; at = (at & ~15ull) + ((at & 15) < push_end ? push_end : 16))
-		err = push_row(p->cfi, at, (at & 15) < push_end ? before : after);
+		err = push_row(p->cfi, at, (at & 15) < push_end ? before : after, false);
 	return err;
 }
 
-/* Returns the address where the row ends in @end. */
-static int add_row(struct parser *p, Dwarf_CFI *source, uint64_t addr, uint64_t range_end, uint64_t *end)
+/* How the first row of a range is marked: a function begins as the call has left the stack. */
+static uint8_t begin_flag(const struct ukp_unwind_rule *rule)
+{
+	if (rule->cfa < UKP_CFA_RSP)
+		return 0;
+	return rule->cfa == UKP_CFA_RSP && rule->cfa_offset == 8 && rule->ra_offset == -8 &&
+			       !(rule->flags & UKP_UNWIND_SIGNAL) ?
+		       UKP_UNWIND_ENTRY :
+		       UKP_UNWIND_PART;
+}
+
+/* @begins: it is the first row of its range. Returns the address where the row ends in @end. */
+static int add_row(struct parser *p, Dwarf_CFI *source, uint64_t addr, uint64_t range_end, bool begins, uint64_t *end)
 {
 	struct ukp_unwind_rule rule;
 	Dwarf_Addr start, stop;
@@ -644,7 +656,7 @@ static int add_row(struct parser *p, Dwarf_CFI *source, uint64_t addr, uint64_t 
 	*end = range_end;
 	if (dwarf_cfi_addrframe(source, addr, &frame)) {
 		p->cfi->nr_rejected++;
-		return push_row(p->cfi, addr, UKP_UNWIND_RULE_NONE);
+		return push_row(p->cfi, addr, UKP_UNWIND_RULE_NONE, false);
 	}
 	dwarf_frame_info(frame, &start, &stop, &is_signal);
 	if (stop > addr && stop < range_end)
@@ -652,11 +664,13 @@ static int add_row(struct parser *p, Dwarf_CFI *source, uint64_t addr, uint64_t 
 	good = read_rule(frame, is_signal, &rule, &plt);
 	free(frame);
 	if (!good)
-		return push_row(p->cfi, addr, UKP_UNWIND_RULE_UNSUPPORTED);
+		return push_row(p->cfi, addr, UKP_UNWIND_RULE_UNSUPPORTED, false);
 	if (plt)
 		return push_plt(p, &rule, addr, *end, plt);
+	if (begins)
+		rule.flags |= begin_flag(&rule);
 	index = rule_index(p, &rule);
-	return index < 0 ? index : push_row(p->cfi, addr, index);
+	return index < 0 ? index : push_row(p->cfi, addr, index, begins);
 }
 
 static int compare_fdes(const void *a, const void *b)
@@ -680,11 +694,11 @@ static int add_rows(struct parser *p, Dwarf_CFI *source)
 		if (at >= p->fdes[i].end)
 			continue;
 		while (at < p->fdes[i].end) {
-			err = add_row(p, source, at, p->fdes[i].end, &at);
+			err = add_row(p, source, at, p->fdes[i].end, at == p->fdes[i].start, &at);
 			if (err)
 				return err;
 		}
-		err = push_row(p->cfi, at, UKP_UNWIND_RULE_NONE);
+		err = push_row(p->cfi, at, UKP_UNWIND_RULE_NONE, false);
 		if (err)
 			return err;
 	}

@@ -16,7 +16,7 @@
 struct image;
 struct unwind_rules;
 
-/* From this address to the next row's one rule holds. */
+/* From this address to the next row's one rule holds. A rule with UKP_UNWIND_ENTRY or _PART begins a range here. */
 struct unwind_cfi_row {
 	uint64_t addr;
 	uint16_t rule; /* UKP_UNWIND_RULE_NONE: not covered */

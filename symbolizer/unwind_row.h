@@ -8,7 +8,8 @@
  * Addresses count from the table's base, a multiple of 64 KiB. Pages of 64 KiB say which rows are theirs;
  * a row is 4 bytes, its rule stands in a table of its own, for a program has few different ones. Every page
  * that has rows begins with one at offset 0, so that the last row at or before an offset is the row of the
- * offset, and a page is searched by itself, in UKP_UNWIND_STEPS steps or fewer.
+ * offset, and a page is searched by itself, in UKP_UNWIND_STEPS steps or fewer. Rows of neighbouring pages are
+ * neighbours, too.
  *
  * The includer of a BPF program has __u8 to __u64 from vmlinux.h; all others get them here.
  */
@@ -52,6 +53,12 @@ enum ukp_unwind_rbp {
 
 #define UKP_UNWIND_SIGNAL   1 /* the caller was interrupted, it did not call: look its address up as it is */
 #define UKP_UNWIND_SAVES_SP 2 /* the caller's RSP is the word at CFA + rsp_offset, not the CFA */
+/*
+ * A row of its own begins every function. What calls a function calls its first row's address; a part that was
+ * moved away from its function is jumped to, and the stack is not that of a call.
+ */
+#define UKP_UNWIND_ENTRY 4 /* the row's address is where a function begins */
+#define UKP_UNWIND_PART	 8 /* the row begins code whose function is elsewhere */
 
 struct ukp_unwind_rule {
 	__s32 cfa_offset;

@@ -98,6 +98,16 @@ int unwind_rules__add(struct unwind_rules *rules, const struct ukp_unwind_rule *
 	return rules->last = rules->nr++;
 }
 
+int unwind_rules__plain(struct unwind_rules *rules, uint16_t index)
+{
+	struct ukp_unwind_rule rule = rules->all[index];
+
+	if (!(rule.flags & (UKP_UNWIND_ENTRY | UKP_UNWIND_PART)))
+		return index;
+	rule.flags &= ~(UKP_UNWIND_ENTRY | UKP_UNWIND_PART);
+	return unwind_rules__add(rules, &rule);
+}
+
 size_t unwind_rules__nr(const struct unwind_rules *rules)
 {
 	return rules->nr;

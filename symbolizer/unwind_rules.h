@@ -27,6 +27,9 @@ void unwind_rules__free(struct unwind_rules *rules); /* accepts NULL */
  */
 int unwind_rules__add(struct unwind_rules *rules, const struct ukp_unwind_rule *rule);
 
+/** unwind_rules__plain() - the number of the same rule without UKP_UNWIND_ENTRY and _PART. Return: as above. */
+int unwind_rules__plain(struct unwind_rules *rules, uint16_t index);
+
 size_t unwind_rules__nr(const struct unwind_rules *rules);
 /** unwind_rules__all() - array by number; borrowed until the next add. */
 const struct ukp_unwind_rule *unwind_rules__all(const struct unwind_rules *rules);

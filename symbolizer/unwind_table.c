@@ -28,14 +28,28 @@ static bool is_usable(const struct unwind_rules *rules, uint16_t rule)
 	return unwind_rules__all(rules)[rule].cfa >= UKP_CFA_END;
 }
 
+static bool begins_range(const struct unwind_rules *rules, uint16_t rule)
+{
+	return unwind_rules__all(rules)[rule].flags & (UKP_UNWIND_ENTRY | UKP_UNWIND_PART);
+}
+
 /* --- the two sections become one list --- */
 
-static int push(struct unwind_cfi *out, uint64_t addr, uint16_t rule)
+/* The mark of a range's first row is for that row alone. */
+static uint16_t unmarked(struct unwind_rules *rules, uint16_t rule)
+{
+	int index = unwind_rules__plain(rules, rule);
+
+	return index < 0 ? UKP_UNWIND_RULE_UNSUPPORTED : index;
+}
+
+/* @begins: a row that begins a range stays, whatever the one before it says. */
+static int push(struct unwind_cfi *out, uint64_t addr, uint16_t rule, bool begins)
 {
 	struct unwind_cfi_row *rows;
 	size_t room;
 
-	if (out->nr ? out->rows[out->nr - 1].rule == rule : rule == UKP_UNWIND_RULE_NONE)
+	if (!begins && (out->nr ? out->rows[out->nr - 1].rule == rule : rule == UKP_UNWIND_RULE_NONE))
 		return 0;
 	if (out->nr == out->room) {
 		room = out->room ? 2 * out->room : 256;
@@ -50,9 +64,10 @@ static int push(struct unwind_cfi *out, uint64_t addr, uint16_t rule)
 }
 
 static int merge(struct unwind_cfi *out, const struct unwind_cfi *eh, const struct unwind_cfi *debug,
-		 const struct unwind_rules *rules)
+		 struct unwind_rules *rules)
 {
 	uint16_t in_eh = UKP_UNWIND_RULE_NONE, in_debug = UKP_UNWIND_RULE_NONE, rule;
+	bool eh_row, debug_row, is_eh, begins;
 	size_t i = 0, k = 0;
 	uint64_t addr;
 	int err = 0;
@@ -62,13 +77,20 @@ static int merge(struct unwind_cfi *out, const struct unwind_cfi *eh, const stru
 			addr = eh->rows[i].addr;
 		else
 			addr = debug->rows[k].addr;
-		if (i < eh->nr && eh->rows[i].addr == addr)
+		eh_row = i < eh->nr && eh->rows[i].addr == addr;
+		debug_row = k < debug->nr && debug->rows[k].addr == addr;
+		if (eh_row)
 			in_eh = eh->rows[i++].rule;
-		if (k < debug->nr && debug->rows[k].addr == addr)
+		if (debug_row)
 			in_debug = debug->rows[k++].rule;
 		/* "Not followed" says more than "not there". */
-		rule = is_usable(rules, in_eh) || (in_debug == UKP_UNWIND_RULE_NONE) ? in_eh : in_debug;
-		err = push(out, addr, rule);
+		is_eh = is_usable(rules, in_eh) || in_debug == UKP_UNWIND_RULE_NONE;
+		rule = is_eh ? in_eh : in_debug;
+		begins = (is_eh ? eh_row : debug_row) && begins_range(rules, rule);
+		/* The other section has a row here; the range goes on as it was. */
+		if (!begins && out->nr && out->rows[out->nr - 1].rule == rule)
+			continue;
+		err = push(out, addr, begins ? rule : unmarked(rules, rule), begins);
 	}
 	return err;
 }
@@ -145,7 +167,7 @@ static int pack(struct unwind_table *t, const struct unwind_cfi *list, size_t fi
 		addr = t->base + k * PAGE;
 		page->first = t->nr_rows;
 		if (i == end || list->rows[i].addr != addr)
-			t->rows[t->nr_rows++] = (struct ukp_unwind_row){ 0, rule };
+			t->rows[t->nr_rows++] = (struct ukp_unwind_row){ 0, unmarked(t->rules, rule) };
 		for (; i < end && list->rows[i].addr - addr < PAGE; i++) {
 			rule = list->rows[i].rule;
 			t->rows[t->nr_rows++] = (struct ukp_unwind_row){ list->rows[i].addr - addr, rule };

@@ -482,7 +482,91 @@ static void interrupt_frames_are_marked(void **state)
 	assert_int_equal(rule->rbp_offset, -48);
 	assert_int_equal(rule->flags, UKP_UNWIND_SIGNAL | UKP_UNWIND_SAVES_SP);
 	rule = unwind_table__lookup(t, address_of(path, "eh_remember"), NULL);
-	assert_int_equal(rule->flags, 0);
+	assert_int_equal(rule->flags, UKP_UNWIND_ENTRY);
+	unwind_table__free(t);
+}
+
+struct entries {
+	struct unwind_arrays a;
+	uint64_t begins[8192]; /* addresses of the rows with UKP_UNWIND_ENTRY */
+	size_t nr;
+	size_t nr_found; /* of them, those with a symbol */
+	size_t nr_missed;
+	struct unwind_table *t;
+};
+
+static int match_entry(void *ctx, const struct image_sym *sym)
+{
+	struct entries *e = ctx;
+	const struct ukp_unwind_rule *rule;
+	bool is_entry = false;
+	size_t i;
+
+	for (i = 0; i < e->nr; i++) {
+		if (e->begins[i] == sym->addr) {
+			is_entry = true;
+			e->begins[i] = 0; /* several names are one function */
+			e->nr_found++;
+		}
+	}
+	rule = unwind_table__lookup(e->t, sym->addr, NULL);
+	/* Interrupt stubs are not called. */
+	if (sym->type == STT_FUNC && rule->cfa >= UKP_CFA_RSP && !is_entry && !(rule->flags & UKP_UNWIND_SIGNAL))
+		e->nr_missed++;
+	return 0;
+}
+
+/* A caller is proven by where its call leads, so functions must begin where their symbols say, and nowhere else. */
+static void functions_begin_with_a_row_of_their_own(void **state)
+{
+	static const char *const files[] = { "../guest/shares-nofp", "../guest/callers", "../guest/demo" };
+	static struct entries e;
+	struct image *img;
+	size_t i, k, r;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		memset(&e, 0, sizeof(e));
+		e.t = open_table(beside(files[i]));
+		unwind_table__arrays(e.t, &e.a);
+		for (k = 0; k < e.a.nr_pages; k++) {
+			for (r = e.a.pages[k].first; r < e.a.pages[k].first + e.a.pages[k].nr; r++) {
+				if (!(e.a.rules[e.a.rows[r].rule].flags & UKP_UNWIND_ENTRY))
+					continue;
+				assert_true(e.nr < 8192);
+				e.begins[e.nr++] = e.a.base + k * 0x10000 + e.a.rows[r].offset;
+			}
+		}
+		assert_int_equal(image__open(&img, beside(files[i])), IMAGE_OK);
+		assert_int_equal(image__for_each_sym(img, match_entry, &e), 0);
+		image__free(img);
+		unwind_table__free(e.t);
+		assert_true(e.nr > 20);
+		assert_int_equal(e.nr_found, e.nr);
+		assert_int_equal(e.nr_missed, 0);
+	}
+}
+
+/* A function that is longer than a page begins once; what both sections say begins once, too. */
+static void functions_begin_only_once(void **state)
+{
+	const char *path = beside("odd_cfi");
+	struct unwind_table *t = open_table(path);
+	struct unwind_arrays a;
+	size_t k;
+	int i;
+
+	(void)state;
+	unwind_table__arrays(t, &a);
+	for (k = 1; k < a.nr_pages; k++) {
+		if (a.pages[k].nr)
+			assert_int_equal(a.rules[a.rows[a.pages[k].first].rule].flags &
+						 (UKP_UNWIND_ENTRY | UKP_UNWIND_PART), 0);
+	}
+	for (i = 1; i < 32; i++)
+		assert_int_equal(unwind_table__lookup(t, address_of(path, "overlap") + i, NULL)->flags & UKP_UNWIND_ENTRY, 0);
+	assert_int_equal(unwind_table__lookup(t, address_of(path, "both_same"), NULL)->flags, UKP_UNWIND_ENTRY);
+	assert_int_equal(unwind_table__lookup(t, address_of(path, "both_same") + 4, NULL)->flags, 0);
 	unwind_table__free(t);
 }
 
@@ -514,7 +598,8 @@ static void the_arrays_are_sound(void **state)
 				assert_true(a.rows[r].rule < a.nr_rules);
 				if (r + 1 < nr) {
 					assert_true(a.rows[r].offset < a.rows[r + 1].offset);
-					assert_int_not_equal(a.rows[r].rule, a.rows[r + 1].rule);
+					if (!(a.rules[a.rows[r + 1].rule].flags & (UKP_UNWIND_ENTRY | UKP_UNWIND_PART)))
+						assert_int_not_equal(a.rows[r].rule, a.rows[r + 1].rule);
 				}
 			}
 		}
@@ -893,6 +978,8 @@ int main(void)
 		cmocka_unit_test(odd_rules_agree),
 		cmocka_unit_test(the_better_section_wins),
 		cmocka_unit_test(interrupt_frames_are_marked),
+		cmocka_unit_test(functions_begin_with_a_row_of_their_own),
+		cmocka_unit_test(functions_begin_only_once),
 		cmocka_unit_test(the_arrays_are_sound),
 		cmocka_unit_test(sections_are_read_up_to_a_limit),
 		cmocka_unit_test(corrupted_sections_are_survived),
