@@ -164,6 +164,9 @@ struct kvm_memslots___array {
 
 struct kvm {
 	struct kvm_memslots *memslots[1];
+	struct {
+		int counter;
+	} online_vcpus;
 };
 
 struct kvm_vcpu_arch {

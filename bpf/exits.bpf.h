@@ -250,7 +250,7 @@ static __always_inline bool is_picked(struct ukp_vcpu *known, __u64 ts_ns, __u64
 }
 
 /* Hand the guest's stack at the exit to user space. Interrupts are off, so the scratch is ours. */
-static __always_inline void send_exit_stack(const struct ukp_vcpu *known, __u64 ts_ns, __u64 ns, __u32 shift)
+static __always_inline void send_exit_stack(struct ukp_vcpu *known, __u64 ts_ns, __u64 ns, __u32 shift)
 {
 	__u32 which = UKP_SCRATCH_EXIT, nr;
 	struct ukp_exit_sample *rec;

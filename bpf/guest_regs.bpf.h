@@ -36,6 +36,8 @@ static __always_inline bool has_rip(struct kvm_vcpu *vcpu)
 /* The same for RSP, which hardly any exit makes VMX read. */
 static __always_inline bool has_rsp(struct kvm_vcpu *vcpu)
 {
+	if (rsp_is == UKP_RSP_WITHHELD)
+		return false;
 	return available(vcpu) & (1u << UKP_REG_RSP);
 }
 

@@ -20,8 +20,11 @@ static __always_inline int ukp_translate(struct ukp_walk *w, __u64 gva)
 	return ukp_translate_in(w->which, gva);
 }
 
-static __always_inline void load_walk(struct ukp_walk *w, const struct ukp_vm *vm, struct kvm_vcpu *vcpu)
+static __always_inline void load_walk(struct ukp_walk *w, const struct ukp_vm *vm, const struct ukp_vcpu *known)
 {
+	struct kvm_vcpu *vcpu = (void *)known->vcpu;
+	struct kvm *kvm = (void *)known->kvm;
+
 	w->rbp = BPF_CORE_READ(vcpu, arch.regs[UKP_REG_RBP]);
 	w->rsp = BPF_CORE_READ(vcpu, arch.regs[UKP_REG_RSP]);
 	w->has_rsp = has_rsp(vcpu);
@@ -30,6 +33,11 @@ static __always_inline void load_walk(struct ukp_walk *w, const struct ukp_vm *v
 	w->cr3 = BPF_CORE_READ(vcpu, arch.cr3);
 	w->cr4 = BPF_CORE_READ(vcpu, arch.cr4);
 	w->efer = BPF_CORE_READ(vcpu, arch.efer);
+	if (rsp_is != UKP_RSP_KNOWN && !w->has_rsp) {
+		bpf_core_read(w->regs, sizeof(w->regs), &vcpu->arch.regs);
+		w->stacks = known->stacks;
+		w->is_alone = BPF_CORE_READ(kvm, online_vcpus.counter) == 1;
+	}
 	w->linear_offset = vm->linear_offset;
 	w->has_linear = vm->flags & UKP_VM_LINEAR;
 	w->nr_slots = vm->nr_slots;
@@ -58,7 +66,7 @@ static __always_inline bool runs_here(struct kvm_vcpu *vcpu, __u32 tid)
 }
 
 /* The guest's stack at @rip: frames, nr_frames and stop of @w, whose scratch is @w->which. */
-static __always_inline void walk_guest(struct ukp_walk *w, const struct ukp_vm *vm, const struct ukp_vcpu *known,
+static __always_inline void walk_guest(struct ukp_walk *w, const struct ukp_vm *vm, struct ukp_vcpu *known,
 				       __u64 rip)
 {
 	struct kvm_vcpu *vcpu = (void *)known->vcpu;
@@ -69,9 +77,11 @@ static __always_inline void walk_guest(struct ukp_walk *w, const struct ukp_vm *
 		w->stop = UKP_STOP_STALESLOTS;
 		return;
 	}
-	load_walk(w, vm, vcpu);
+	load_walk(w, vm, known);
 	w->rip = rip;
 	ukp_walk_stack(w);
+	if (rsp_is != UKP_RSP_KNOWN && !w->has_rsp)
+		known->stacks = w->stacks;
 }
 
 #endif /* BPF_GUEST_STACK_BPF_H */

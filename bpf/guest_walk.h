@@ -12,7 +12,9 @@
  *	ukp_translate(w, gva)		call ukp_walk_translate(); BPF puts it in a function of its own,
  *					so that the verifier sees it once and not once per frame
  *	ukp_step(w)			call ukp_walk_step(), likewise
- *	ukp_unwind_lookup(w, gva)	find the rule of an address by w->unwind and put it into w->rule
+ *	ukp_unwind_lookup(w, gva)	find the rule of an address by w->unwind and put it into w->rule, its place
+ *					into w->row
+ *	ukp_recover(w)			guest_recover.h's ukp_recover_stack(), or 0 where RSP is always known
  *
  * The guest may write anything anywhere at any time: page tables and stacks are bounded, every address
  * is checked against the slots, and what is found is only ever a number to report.
@@ -31,7 +33,17 @@
 
 #define UKP_WINDOW 256 /* bytes of stack read at once; a power of two; about five frames of -O2 code */
 
+#define UKP_LOOK       256 /* bytes looked through at once for slots; a power of two, so they are on one page */
+#define UKP_WEAK_SLOTS 4   /* of each kind; a power of two */
+#define UKP_NR_REGS    16
+
 #define UKP_WALK_HEAD sizeof(struct ukp_exit_sample) /* the largest header that frames follow */
+
+/* Which row a rule was taken from; the includer's numbers. */
+struct ukp_row_place {
+	__u32 row;
+	__u32 page;
+};
 
 /* What one walk needs, and what it remembers. */
 struct ukp_walk {
@@ -61,6 +73,8 @@ struct ukp_walk {
 	__u8 window[UKP_WINDOW + 16] __attribute__((aligned(8)));
 	/* set by ukp_unwind_lookup() */
 	struct ukp_unwind_rule rule;
+	struct ukp_row_place row;
+	struct ukp_row_place step_row; /* by ukp_walk_step(): of the frame that it went on from */
 	/* the frame that ukp_walk_step() goes on from */
 	__u64 pc;
 	__u64 sp;
@@ -70,6 +84,57 @@ struct ukp_walk {
 	__u8 is_call; /* pc is a return address: the call before it may be the function's last instruction */
 	__u8 methods; /* UKP_BY_* */
 	__u32 reserved;
+	/* guest_recover.h's; regs and stacks are set by the caller, if RSP is not known */
+	__u32 is_alone;		  /* the VM has no other vCPU */
+	__u64 regs[UKP_NR_REGS];  /* general registers, as KVM numbers them */
+	struct ukp_stacks stacks; /* of this vCPU; the caller keeps it for the next walk */
+	struct ukp_row_place entry_row;
+	__u64 entry;
+	__u64 leaf_entry;
+	__s64 leaf_offset; /* of its return address from its RSP */
+	__u64 code_gva;	   /* the slot that holds the image; code_size 0: not known */
+	__u64 code_hva;
+	__u64 code_size;
+	__u64 edge_ret; /* the last edge that was looked at, and the last word */
+	__u32 edge_row;
+	__u32 edge;
+	__u64 checked;
+	__u32 checked_edge;
+	__u32 reserved4;
+	__u64 tried;
+	__u64 limit;
+	__u64 found; /* a slot that is proven, if found_limit is 0; else if there is no other one below that */
+	__u64 found_limit;
+	__u64 piece_end; /* of the part of it that is in one piece with the slot */
+	__u64 end;	 /* of the stack that was tried: RSP of its outermost frame */
+	__u64 elsewhere; /* a slot of each lesser kind; 0: none */
+	__u64 recursive;
+	__u64 tail;
+	__u64 weak[2][UKP_WEAK_SLOTS];
+	__u32 nr_weak[2];
+	__u32 nr_translations; /* these four: how many are left */
+	__u32 nr_checks;
+	__u32 nr_tries;
+	__u32 nr_other_allowed;
+	__u32 nr_other; /* of the walk that is tried: calls of other functions; proven ones */
+	__u32 nr_proven;
+	__u32 nr_looks;
+	__u32 nr_read;
+	__u32 reserved2;
+	__u64 look_at;
+	__u64 look_end;
+	__u64 candidate;
+	__u32 look_index;
+	__u32 one_index;
+	__u8 is_one;
+	__u8 is_near;
+	__u8 is_doubtful;
+	__u8 is_recursive;
+	__u8 is_own; /* a register points into the stack that was tried */
+	__u8 is_rival;
+	__u8 is_elsewhere; /* the slot is good, but the stack may be another vCPU's or thread's */
+	__u8 reserved3;
+	__u64 words[UKP_LOOK / 8];
 	/* set by ukp_walk_stack() */
 	__u32 nr_frames;
 	__u32 stop; /* enum ukp_stop */
@@ -83,6 +148,13 @@ struct ukp_frame_record {
 	__u64 fp;
 	__u64 ret;
 };
+
+/* A number of which the compiler knows nothing: a mask on it stays, for verifiers that have forgotten its bounds. */
+static inline __attribute__((always_inline)) __u64 ukp_opaque(__u64 n)
+{
+	asm volatile("" : "+r"(n));
+	return n;
+}
 
 /* Where the VMM has @len bytes of guest-physical memory, or 0. An HVA of 0 is never a slot's. */
 static inline __attribute__((always_inline)) __u64 ukp_gpa_to_hva(const struct ukp_walk *w, __u64 gpa,
@@ -166,7 +238,7 @@ static inline __attribute__((always_inline)) __u64 ukp_window_len(__u64 left)
 {
 	if (left > UKP_WINDOW)
 		left = UKP_WINDOW;
-	asm volatile("" : "+r"(left));
+	left = ukp_opaque(left);
 	return ((left - 1) & (UKP_WINDOW - 1)) + 1;
 }
 
@@ -326,11 +398,7 @@ static inline __attribute__((always_inline)) __s64 ukp_half_done(struct ukp_walk
 	return 0;
 }
 
-/*
- * From w's frame to its caller's: UKP_WALK_ON and pc, sp and fp are the caller's, or the stop reason.
- *
- * Whatever recovers the leaf's RSP where KVM has not read it sets rsp and has_rsp before the walk.
- */
+/* From w's frame to its caller's: UKP_WALK_ON and pc, sp and fp are the caller's, or the stop reason. */
 static inline __attribute__((always_inline)) int ukp_walk_step(struct ukp_walk *w)
 {
 	__u64 base, cfa, ret = 0, fp = 0, sp;
@@ -339,6 +407,7 @@ static inline __attribute__((always_inline)) int ukp_walk_step(struct ukp_walk *
 
 	ukp_unwind_lookup(w, w->pc - w->is_call);
 	rule = w->rule;
+	w->step_row = w->row;
 	if (rule.cfa == UKP_CFA_NONE)
 		return ukp_step_fp(w);
 	if (rule.cfa == UKP_CFA_END)
@@ -481,10 +550,10 @@ static inline __attribute__((always_inline)) void ukp_walk_stack(struct ukp_walk
 		w->stop = UKP_STOP_LEGACY;
 		return;
 	}
-	if (w->unwind.nr_pages)
-		ukp_walk_table(w);
-	else
+	if (!w->unwind.nr_pages)
 		ukp_walk_fp(w);
+	else if (w->has_rsp || !ukp_recover(w))
+		ukp_walk_table(w);
 }
 
 _Static_assert(((UKP_MAX_FRAMES + 1) & UKP_MAX_FRAMES) == 0, "UKP_MAX_FRAMES works as a mask");

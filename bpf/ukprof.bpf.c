@@ -22,6 +22,11 @@ const volatile __u32 is_emulated = 0;
 const volatile __u32 host_stacks = 0;
 /* What the host's processors are: an isa of kvm_exit, or 0. */
 const volatile __u32 host_isa = 0;
+/* Where RSP is always known, the programs have no part that does without. Tests withhold it where it is known. */
+#define UKP_RSP_KNOWN	 0
+#define UKP_RSP_LAZY	 1
+#define UKP_RSP_WITHHELD 2
+const volatile __u32 rsp_is = UKP_RSP_LAZY;
 
 static __always_inline int ukp_read_hva(void *dst, __u32 len, __u64 hva)
 {
@@ -32,7 +37,19 @@ struct ukp_walk;
 static __always_inline int ukp_translate(struct ukp_walk *w, __u64 gva);
 static __always_inline int ukp_step(struct ukp_walk *w);
 static __always_inline void ukp_unwind_lookup(struct ukp_walk *w, __u64 gva);
+static __always_inline void ukp_unwind_entry(struct ukp_walk *w);
+static __always_inline int ukp_recover(struct ukp_walk *w);
+static __always_inline int ukp_page(struct ukp_walk *w, __u32 i);
+static __always_inline int ukp_reg(struct ukp_walk *w, __u32 i);
+static __always_inline int ukp_over(struct ukp_walk *w, __u64 from, __u64 end);
+static __always_inline int ukp_along(struct ukp_walk *w);
+static __always_inline int ukp_word(struct ukp_walk *w, __u64 slot, __u64 word);
+static __always_inline int ukp_look(struct ukp_walk *w);
+static __always_inline int ukp_try(struct ukp_walk *w, __u64 slot);
+static __always_inline int ukp_frame(struct ukp_walk *w, __u32 i);
+static __always_inline int ukp_judge(struct ukp_walk *w, __u64 slot);
 
+#include "guest_recover.h"
 #include "guest_walk.h"
 #include "maps.bpf.h"
 #include "guest_regs.bpf.h"
@@ -64,6 +81,7 @@ static __always_inline int output(void *rec, __u64 len)
 
 #include "guest_stack.bpf.h"
 #include "unwind.bpf.h"
+#include "recover.bpf.h"
 #include "exits.bpf.h"
 #include "host_stack.bpf.h"
 

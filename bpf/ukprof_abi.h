@@ -59,6 +59,9 @@ enum ukp_stop {
 #define UKP_BY_FP     1 /* frame pointers */
 #define UKP_BY_TABLE  2 /* the image's unwind tables */
 #define UKP_BY_NO_RSP 4 /* the leaf's row needs RSP, which KVM had not read: a caller may be missing */
+#define UKP_BY_RECOVERED 8 /* it needs RSP, which was recovered from the stack, and proven by the calls on it */
+#define UKP_BY_WEAK	 16 /* it was recovered, and the proof has a gap: callers may be wrong */
+#define UKP_BY_ALL	 31
 
 /*
  * X(NAME, label, help): one list feeds the BPF enum, the report and the capture file. FIRED counts
@@ -245,6 +248,21 @@ struct ukp_exit_pick {
 #define UKP_PICK_WINDOW_NS (1ull << 27) /* 134 ms */
 #define UKP_PICK_MAX_SHIFT 24
 
+/*
+ * Where on its stacks a vCPU was, for samples that do not know RSP; see guest_recover.h. Written by the programs on
+ * the vCPU's own thread; one may interrupt the other, and then what it has learnt is lost.
+ */
+#define UKP_STACK_SLOTS 4
+
+struct ukp_stacks {
+	__u64 slots[UKP_STACK_SLOTS]; /* of leaves' return addresses, the latest first; 0: none */
+	__u64 ends[UKP_STACK_SLOTS];  /* where their stacks end, upwards; 0: not known */
+	__u64 own_end;		      /* of the last one that a register of this vCPU pointed into; 0: none */
+	__u64 search;		      /* bytes of memory looked through so far */
+	__u32 nr_misses;	      /* samples in a row whose slot was not found */
+	__u32 reserved;
+};
+
 /* Value of the vcpus map; key: thread id (__u32). */
 struct ukp_vcpu {
 	__u64 vcpu; /* kernel address of struct kvm_vcpu */
@@ -254,6 +272,7 @@ struct ukp_vcpu {
 	struct ukp_exit_now now;
 	struct ukp_exit_pick pick;
 	struct ukp_exit_run run;
+	struct ukp_stacks stacks;
 };
 
 /* --- settings that user space may change at any time; one struct, mapped by user space --- */
@@ -334,6 +353,8 @@ struct ukp_unwind_image {
 	__u32 nr_pages;
 	__u32 first_rule;
 	__u32 nr_rules;
+	__u64 data; /* GVA of its variables, among which its first stacks may be */
+	__u64 data_len;
 };
 
 /* Value of the unwind_rows map: a row alone is 4 bytes, and an array map rounds values up to 8. */
@@ -391,7 +412,7 @@ _Static_assert(__builtin_offsetof(struct ukp_sample, frames) == 48, "ukp_sample.
 _Static_assert(__builtin_offsetof(struct ukp_text, bytes) == 40, "ukp_text.bytes offset");
 _Static_assert(sizeof(struct ukp_text) == 296, "ukp_text size");
 _Static_assert(sizeof(struct ukp_slot) == 24, "ukp_slot size");
-_Static_assert(sizeof(struct ukp_unwind_image) == 24, "ukp_unwind_image size");
+_Static_assert(sizeof(struct ukp_unwind_image) == 40, "ukp_unwind_image size");
 _Static_assert(sizeof(struct ukp_found) == 80, "ukp_found size");
 _Static_assert(sizeof(struct ukp_exit_now) == 48, "ukp_exit_now size");
 _Static_assert(__builtin_offsetof(struct ukp_exit_sample, frames) == 64, "ukp_exit_sample.frames offset");

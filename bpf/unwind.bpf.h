@@ -56,6 +56,10 @@ __noinline int ukp_unwind_in(__u32 which, __u64 gva)
 	if (!chunk)
 		return 0;
 	row = chunk->rows[lo & (UKP_UNWIND_CHUNK - 1)];
+	if (rsp_is != UKP_RSP_KNOWN) {
+		sc->walk.row.row = lo;
+		sc->walk.row.page = index;
+	}
 	if (row.rule >= sc->walk.unwind.nr_rules)
 		return 0;
 	key = sc->walk.unwind.first_rule + row.rule;
@@ -68,6 +72,61 @@ __noinline int ukp_unwind_in(__u32 which, __u64 gva)
 static __always_inline void ukp_unwind_lookup(struct ukp_walk *w, __u64 gva)
 {
 	ukp_unwind_in(w->which, gva);
+}
+
+#define UKP_ENTRY_STEPS 128 /* rows looked at; a function of more has its beginning not known */
+
+/* From the row of w->entry_row back to the one that begins its function. */
+__noinline int ukp_entry_in(__u32 which)
+{
+	struct ukp_unwind_chunk *chunk;
+	struct ukp_unwind_rule *rule;
+	struct ukp_unwind_page *page;
+	struct ukp_unwind_row row;
+	struct ukp_scratch *sc;
+	__u32 at, index, key;
+
+	sc = bpf_map_lookup_elem(&scratch, &which);
+	if (!sc || rsp_is == UKP_RSP_KNOWN)
+		return 0;
+	sc->walk.entry = 0;
+	at = sc->walk.entry_row.row;
+	index = sc->walk.entry_row.page;
+	key = sc->walk.unwind.first_page + index;
+	page = bpf_map_lookup_elem(&unwind_pages, &key);
+	for (int i = 0; i < UKP_ENTRY_STEPS; i++) {
+		if (!page || !page->nr)
+			return 0;
+		key = at >> UKP_UNWIND_CHUNK_BITS;
+		chunk = bpf_map_lookup_elem(&unwind_rows, &key);
+		if (!chunk)
+			return 0;
+		row = chunk->rows[at & (UKP_UNWIND_CHUNK - 1)];
+		if (row.rule >= sc->walk.unwind.nr_rules)
+			return 0;
+		key = sc->walk.unwind.first_rule + row.rule;
+		rule = bpf_map_lookup_elem(&unwind_rules, &key);
+		if (!rule || rule->cfa < UKP_CFA_RSP || rule->flags & UKP_UNWIND_PART)
+			return 0;
+		if (rule->flags & UKP_UNWIND_ENTRY) {
+			sc->walk.entry = sc->walk.unwind.base + ((__u64)index << UKP_UNWIND_PAGE_BITS) + row.offset;
+			return 0;
+		}
+		if (at == page->first) {
+			if (!index)
+				return 0;
+			index--;
+			key = sc->walk.unwind.first_page + index;
+			page = bpf_map_lookup_elem(&unwind_pages, &key);
+		}
+		at--;
+	}
+	return 0;
+}
+
+static __always_inline void ukp_unwind_entry(struct ukp_walk *w)
+{
+	ukp_entry_in(w->which);
 }
 
 /* One frame of a walk by tables; verified once, too. */

@@ -76,30 +76,31 @@ void account__print_exits(const struct recording *r, uint64_t nr_unresolved)
 /* Only where there are tables: without, frame pointers are all there is. */
 static void print_methods(const struct recording *r)
 {
-	uint64_t nr[RECORDING_METHODS] = { 0 }, found = 0, table = 0, mixed = 0, fp = 0, no_rsp = 0;
+	uint64_t nr[RECORDING_NR_WAYS] = { 0 }, found, no_rsp = 0, recovered;
+	const struct recording_vm_data *vm;
 	size_t i, k;
 
-	for (i = 0; i < recording__nr_vms(r); i++)
+	for (i = 0; i < recording__nr_vms(r); i++) {
+		vm = recording__vm_data(r, i);
+		recording__add_ways(vm, nr);
 		for (k = 0; k < RECORDING_METHODS; k++)
-			nr[k] += recording__vm_data(r, i)->nr_methods[k];
-	for (k = 1; k < RECORDING_METHODS; k++) {
-		found += nr[k];
-		if ((k & (UKP_BY_TABLE | UKP_BY_FP)) == UKP_BY_TABLE)
-			table += nr[k];
-		else if (k & UKP_BY_TABLE)
-			mixed += nr[k];
-		else if (k & UKP_BY_FP)
-			fp += nr[k];
-		if (k & UKP_BY_NO_RSP)
-			no_rsp += nr[k];
+			if (k & UKP_BY_NO_RSP)
+				no_rsp += vm->nr_methods[k];
 	}
-	if (found == fp && !no_rsp)
+	recovered = nr[RECORDING_BY_RECOVERED] + nr[RECORDING_BY_WEAK];
+	found = nr[RECORDING_BY_TABLE] + nr[RECORDING_BY_FP] + nr[RECORDING_BY_BOTH] + recovered;
+	if (found == nr[RECORDING_BY_FP] && !no_rsp)
 		return;
 	log_info("session: callers found by unwind tables %.1f%%, by frame pointers %.1f%%, by both %.1f%%",
-		 percent(table, found), percent(fp, found), percent(mixed, found));
+		 percent(nr[RECORDING_BY_TABLE] + recovered, found), percent(nr[RECORDING_BY_FP], found),
+		 percent(nr[RECORDING_BY_BOTH], found));
+	if (recovered)
+		log_info("session: KVM had not read RSP: it was recovered from the stack for %.1f%% and proven, "
+			 "for %.1f%% on weak evidence", percent(nr[RECORDING_BY_RECOVERED], found),
+			 percent(nr[RECORDING_BY_WEAK], found));
 	if (no_rsp)
-		log_info("session: %.1f%% of the stacks may miss the caller of their leaf: KVM had not read RSP",
-			 percent(no_rsp, found));
+		log_info("session: %.1f%% of the stacks may miss the caller of their leaf: RSP was not recovered",
+			 percent(no_rsp, found + nr[RECORDING_BY_NONE]));
 }
 
 void account__print(const struct recording *r, uint64_t nr_unresolved)

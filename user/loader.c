@@ -292,6 +292,16 @@ static struct ukprof_bpf *open_skel(struct loader *l)
 	return ukprof_bpf__open_opts(&opts);
 }
 
+/* Where KVM always has RSP, the programs need no part that recovers it; docs/architecture.md tells of the test. */
+static uint32_t rsp_is(void)
+{
+	const char *withheld = getenv("UKPROF_TEST_WITHHOLD_RSP");
+
+	if (withheld && !strcmp(withheld, "1"))
+		return 2;
+	return hostinfo__kvm_vendor() == KVM_VENDOR_INTEL ? 1 : 0;
+}
+
 int loader__new(struct loader **out, const struct loader_opts *opts)
 {
 	struct loader *l;
@@ -321,6 +331,7 @@ int loader__new(struct loader **out, const struct loader_opts *opts)
 										 0;
 	if (!opts->host_stacks)
 		bpf_map__set_autocreate(l->skel->maps.host_record, false);
+	l->skel->rodata->rsp_is = rsp_is();
 	bpf_map__set_max_entries(l->skel->maps.ring, opts->ring_bytes);
 	bpf_map__set_max_entries(l->skel->maps.counters, l->nr_cpus);
 	if (opts->unwind) {

@@ -425,6 +425,32 @@ int recording__end(struct recording *r, enum recording_end how, uint64_t duratio
 	return r->capture ? capture_writer__end(r->capture, how, duration_ns) : 0;
 }
 
+static enum recording_way way_of(unsigned int methods)
+{
+	if (methods & UKP_BY_WEAK)
+		return RECORDING_BY_WEAK;
+	if (methods & UKP_BY_RECOVERED)
+		return RECORDING_BY_RECOVERED;
+	switch (methods & (UKP_BY_TABLE | UKP_BY_FP)) {
+	case UKP_BY_TABLE:
+		return RECORDING_BY_TABLE;
+	case UKP_BY_FP:
+		return RECORDING_BY_FP;
+	case UKP_BY_TABLE | UKP_BY_FP:
+		return RECORDING_BY_BOTH;
+	default:
+		return RECORDING_BY_NONE;
+	}
+}
+
+void recording__add_ways(const struct recording_vm_data *vm, uint64_t nr[RECORDING_NR_WAYS])
+{
+	unsigned int k;
+
+	for (k = 0; k < RECORDING_METHODS; k++)
+		nr[way_of(k)] += vm->nr_methods[k];
+}
+
 const char *recording__stop_label(unsigned int stop)
 {
 	static const char *const labels[] = {

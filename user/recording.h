@@ -67,7 +67,23 @@ enum recording_end {
 
 #define RECORDING_NOWHERE   SIZE_MAX
 
-#define RECORDING_METHODS   8  /* combinations of UKP_BY_* */
+#define RECORDING_METHODS   (UKP_BY_ALL + 1) /* combinations of UKP_BY_* */
+
+/* X(NAME, label, help): how the callers of a stack were found, each stack once. */
+#define RECORDING_WAYS(X)                                                                                 \
+	X(TABLE, "table", "By the image's unwind tables")                                                 \
+	X(FP, "fp", "By frame pointers")                                                                  \
+	X(BOTH, "both", "By unwind tables and frame pointers")                                            \
+	X(RECOVERED, "recovered", "By tables, from an RSP that was found on the stack and proven")        \
+	X(WEAK, "weak", "By tables, from an RSP that was found on the stack, and the proof has a gap")    \
+	X(NONE, "none", "No caller was found, or none was looked for")
+
+enum recording_way {
+#define X(name, label, help) RECORDING_BY_##name,
+	RECORDING_WAYS(X)
+#undef X
+	RECORDING_NR_WAYS
+};
 
 /* What one text probe brought. */
 struct recording_text {
@@ -145,6 +161,9 @@ const char *recording__symbol_name(const struct recording *r, uint32_t vm, uint6
 /** recording__counters() - the BPF side's counters as they stand; replaces the former ones. */
 int recording__counters(struct recording *r, const uint64_t *v);
 int recording__end(struct recording *r, enum recording_end how, uint64_t duration_ns);
+
+/** recording__add_ways() - add a VM's samples to @nr by enum recording_way. */
+void recording__add_ways(const struct recording_vm_data *vm, uint64_t nr[RECORDING_NR_WAYS]);
 
 /** recording__stop_label() - the word for an enum ukp_stop, such as "unmapped"; static. */
 const char *recording__stop_label(unsigned int stop);

@@ -581,14 +581,16 @@ static int fill_vm(struct serve_stats *s, struct host_stats *hs, struct host_vm 
 	out->nr_unresolved_samples = vm->nr_unresolved_samples;
 	out->nr_virqs = vm->nr_virqs;
 	out->stops = array(UKP_STOP_MAX, sizeof(*out->stops));
+	out->methods = array(RECORDING_NR_WAYS, sizeof(*out->methods));
 	out->vcpus = array(vm->nr_vcpus, sizeof(*out->vcpus));
 	out->exits = array(vm->nr_exits, sizeof(*out->exits));
-	if (!out->stops || !out->vcpus || !out->exits || host_stats__copy_str(hs, &out->name, data->name) ||
+	if (!out->stops || !out->methods || !out->vcpus || !out->exits || host_stats__copy_str(hs, &out->name, data->name) ||
 	    host_stats__copy_str(hs, &out->vmm, data->vmm) || host_stats__copy_str(hs, &out->image_path, status.path) ||
 	    host_stats__copy_str(hs, &out->image_name, slash ? slash + 1 : status.path) ||
 	    host_stats__copy_str(hs, &out->build_id, status.build_id))
 		return -ENOMEM;
 	memcpy(out->stops, data->nr_stop, UKP_STOP_MAX * sizeof(*out->stops));
+	recording__add_ways(data, out->methods);
 	for (i = 0; i < vm->nr_vcpus; i++) {
 		show_states(s, &vm->vcpus[i]);
 		out->vcpus[i].id = vm->vcpus[i].id;
@@ -612,12 +614,20 @@ static int fill_labels(struct host_stats *hs)
 		UKP_STOPS(X)
 #undef X
 	};
+	static const struct host_label methods[] = {
+#define X(name, label, help) { label, help },
+		RECORDING_WAYS(X)
+#undef X
+	};
 
 	hs->stops = malloc(sizeof(stops));
-	if (!hs->stops)
+	hs->methods = malloc(sizeof(methods));
+	if (!hs->stops || !hs->methods)
 		return -ENOMEM;
 	memcpy(hs->stops, stops, sizeof(stops));
+	memcpy(hs->methods, methods, sizeof(methods));
 	hs->nr_stops = UKP_STOP_MAX;
+	hs->nr_methods = RECORDING_NR_WAYS;
 	return 0;
 }
 

@@ -85,12 +85,14 @@ static void load_table(struct unwinding *u, struct table *t, const char *path)
 	struct unwind_table *table = NULL;
 	struct unwind_arrays arrays;
 	struct unwind_stats stats;
+	uint64_t data = 0, data_len = 0;
 	struct image *img = NULL;
 	int err;
 
 	if (image__open(&img, path))
 		return;
 	t->is_pic = image__is_pic(img);
+	image__data(img, &data, &data_len);
 	err = unwind_table__new(&table, img);
 	image__free(img);
 	if (err) {
@@ -104,6 +106,10 @@ static void load_table(struct unwinding *u, struct table *t, const char *path)
 		log_warn("unwinding: %s: its unwind table does not fit beside the others: stacks go by frame pointers",
 			 path);
 		u->said_full = true;
+	}
+	if (!err) {
+		t->image.data = data;
+		t->image.data_len = data_len;
 	}
 	log_debug("unwinding: %s: %zu rows, %zu rules, %" PRIu64 " bytes; %.1f%% of the code covered, %" PRIu64
 		  " ranges rejected", path, arrays.nr_rows, arrays.nr_rules, stats.bytes,
@@ -207,7 +213,9 @@ bool unwinding__use(struct unwinding *u, uint32_t vm, const char *path, uint64_t
 	user->is_proven = is_proven;
 	if (is_proven || !u->tables[table].is_pic)
 		image = u->tables[table].image;
-	if (image.nr_pages)
+	if (image.nr_pages) {
 		image.base += bias;
+		image.data += bias;
+	}
 	return tell(user, &image, out);
 }

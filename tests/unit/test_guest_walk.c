@@ -41,12 +41,74 @@ struct ukp_walk;
 static int ukp_translate(struct ukp_walk *w, __u64 gva);
 static int ukp_step(struct ukp_walk *w);
 static void ukp_unwind_lookup(struct ukp_walk *w, __u64 gva);
+static void ukp_unwind_entry(struct ukp_walk *w);
+static int ukp_recover(struct ukp_walk *w);
+static int ukp_page(struct ukp_walk *w, __u32 i);
+static int ukp_reg(struct ukp_walk *w, __u32 i);
+static int ukp_over(struct ukp_walk *w, __u64 from, __u64 end);
+static int ukp_along(struct ukp_walk *w);
+static int ukp_word(struct ukp_walk *w, __u64 slot, __u64 word);
+static int ukp_look(struct ukp_walk *w);
+static int ukp_try(struct ukp_walk *w, __u64 slot);
+static int ukp_frame(struct ukp_walk *w, __u32 i);
+static int ukp_judge(struct ukp_walk *w, __u64 slot);
 
+#include "guest_recover.h"
 #include "guest_walk.h"
 
 static int ukp_step(struct ukp_walk *w)
 {
 	return ukp_walk_step(w);
+}
+
+static int ukp_recover(struct ukp_walk *w)
+{
+	return ukp_recover_stack(w);
+}
+
+static int ukp_page(struct ukp_walk *w, __u32 i)
+{
+	return ukp_recover_page(w, i);
+}
+
+static int ukp_reg(struct ukp_walk *w, __u32 i)
+{
+	return ukp_recover_reg(w, i);
+}
+
+static int ukp_over(struct ukp_walk *w, __u64 from, __u64 end)
+{
+	return ukp_recover_over(w, from, end);
+}
+
+static int ukp_along(struct ukp_walk *w)
+{
+	return ukp_recover_along(w);
+}
+
+static int ukp_word(struct ukp_walk *w, __u64 slot, __u64 word)
+{
+	return ukp_recover_word(w, slot, word);
+}
+
+static int ukp_look(struct ukp_walk *w)
+{
+	return ukp_recover_look(w);
+}
+
+static int ukp_try(struct ukp_walk *w, __u64 slot)
+{
+	return ukp_recover_try(w, slot);
+}
+
+static int ukp_frame(struct ukp_walk *w, __u32 i)
+{
+	return ukp_recover_frame(w, i);
+}
+
+static int ukp_judge(struct ukp_walk *w, __u64 slot)
+{
+	return ukp_recover_judge(w, slot);
 }
 
 /* The table of a test: what holds from @first to @last. */
@@ -67,9 +129,23 @@ static void ukp_unwind_lookup(struct ukp_walk *w, __u64 gva)
 
 	nr_lookups++;
 	w->rule = (struct ukp_unwind_rule){ .cfa = UKP_CFA_NONE };
-	for (i = 0; i < nr_rows; i++)
-		if (gva >= rows[i].first && gva <= rows[i].last)
+	for (i = 0; i < nr_rows; i++) {
+		if (gva >= rows[i].first && gva <= rows[i].last) {
 			w->rule = rows[i].rule;
+			w->row.row = i;
+		}
+	}
+}
+
+/* A test puts the rows of a function one after the other, the first one marked. */
+static void ukp_unwind_entry(struct ukp_walk *w)
+{
+	size_t i;
+
+	w->entry = 0;
+	for (i = w->entry_row.row; i < nr_rows && !w->entry; i--)
+		if (rows[i].rule.flags & UKP_UNWIND_ENTRY)
+			w->entry = rows[i].first;
 }
 
 static int ukp_translate(struct ukp_walk *w, __u64 gva)
@@ -1002,8 +1078,6 @@ static void a_page_that_is_not_resident_ends_a_table_walk(void **state)
 	assert_frames(UKP_STOP_NOTRESIDENT, UKP_BY_TABLE, 2, A(0x1010), A(0x1110));
 }
 
-/* --- guests that write anything --- */
-
 static uint64_t rng = 0x853c49e6748fea9bull;
 
 static uint64_t rnd(void)
@@ -1013,6 +1087,531 @@ static uint64_t rnd(void)
 	rng ^= rng << 17;
 	return rng;
 }
+
+/* --- without RSP --- */
+
+#define CODE_PA 0x300000ull
+#define STACK2	(STACK_VA + 0x8000) /* a second stack */
+
+static void code(uint64_t gva, const char *bytes, size_t len)
+{
+	memcpy(ram + CODE_PA + gva - 0x1000, bytes, len);
+}
+
+/* A call of @to whose return address is @ret. */
+static void call(uint64_t ret, uint64_t to)
+{
+	int32_t rel = to - ret;
+	char bytes[5] = { (char)0xe8 };
+
+	memcpy(bytes + 1, &rel, 4);
+	code(ret - 5, bytes, 5);
+}
+
+#define FUNCTION(from, offset) \
+	ROW(from, (from) + 0xff, .cfa = UKP_CFA_RSP, .cfa_offset = offset, .ra_offset = -8, .flags = UKP_UNWIND_ENTRY)
+
+/*
+ * The root 0x1400 calls 0x1300, that 0x1200, that 0x1100, that the leaf 0x1000: frames of 0x400, 0x30, 0x20 and, of the
+ * leaf, 0x18 bytes with the return address. The leaf's stands at @slot. RIP is in the leaf; RSP is not known.
+ */
+static void put_calls(uint64_t slot)
+{
+	uint64_t i;
+
+	nr_rows = 0;
+	for (i = 0; i < 4; i++)
+		map(0x1000 + 4096 * i, CODE_PA + 4096 * i, 1);
+	FUNCTION(0x1000, 0x18);
+	FUNCTION(0x1100, 0x400);
+	FUNCTION(0x1200, 0x30);
+	FUNCTION(0x1300, 0x20);
+	ROW(0x1400, 0x14ff, .cfa = UKP_CFA_END);
+	call(0x1110, 0x1000);
+	call(0x1210, 0x1100);
+	call(0x1310, 0x1200);
+	call(0x1410, 0x1300);
+	word(slot, 0x1110);
+	word(slot + 0x400, 0x1210);
+	word(slot + 0x430, 0x1310);
+	word(slot + 0x450, 0x1410);
+	w.unwind.nr_pages = 1;
+	w.rip = 0x1010;
+	w.rsp = 0x123456;
+	w.rbp = 0xdeadbeef;
+	w.is_alone = 1;
+	memset(&w.stacks, 0, sizeof(w.stacks));
+	memset(w.regs, 0, sizeof(w.regs));
+}
+
+/* The dearest sample: all tries, all pages of the search, none of them on the page translated last. */
+#define MAX_RECOVER_READS 60000
+
+static void recover(void)
+{
+	memset(w.frames, 0xa5, sizeof(w.frames));
+	w.stop = UKP_STOP_MAX;
+	nr_reads = 0;
+	ukp_walk_stack(&w);
+	assert_true(nr_reads <= MAX_RECOVER_READS);
+	assert_true(w.nr_frames <= UKP_MAX_FRAMES);
+	assert_int_equal(w.frames[UKP_MAX_FRAMES], 0xa5a5a5a5a5a5a5a5);
+}
+
+static void assert_recovered(uint8_t methods, unsigned int nr, ...)
+{
+	unsigned int i;
+	va_list ap;
+
+	recover();
+	assert_int_equal(w.methods, methods);
+	assert_int_equal(w.nr_frames, nr);
+	assert_int_equal(w.stop, nr > 1 ? UKP_STOP_ROOT : UKP_STOP_NORSP);
+	va_start(ap, nr);
+	for (i = 0; i < nr; i++)
+		assert_int_equal(w.frames[i], va_arg(ap, uint64_t));
+	va_end(ap);
+}
+
+#define PROVEN	  (UKP_BY_TABLE | UKP_BY_RECOVERED)
+#define WEAK	  (UKP_BY_TABLE | UKP_BY_WEAK)
+#define ALL_CALLS A(0x1010), A(0x1110), A(0x1210), A(0x1310), A(0x1410)
+
+static void a_slot_is_proven_by_its_calls(void **state)
+{
+	uint64_t slot = STACK_VA + 0x2008;
+
+	(void)state;
+	put_calls(slot);
+	w.stacks.slots[0] = slot;
+	assert_recovered(PROVEN, 5, ALL_CALLS);
+	/* It knows where RSP is, too: the callers are looked up from there. */
+	assert_int_equal(w.tried, slot);
+	/* Around the former one. */
+	w.stacks.slots[0] = slot + 0x1f0;
+	assert_recovered(PROVEN, 5, ALL_CALLS);
+	assert_int_equal(w.stacks.slots[0], slot);
+	/* By RBP, as a frame pointer and as anything else that points to the stack. */
+	memset(&w.stacks, 0, sizeof(w.stacks));
+	w.rbp = slot + 0x3f8;
+	assert_recovered(PROVEN, 5, ALL_CALLS);
+	/* By another register. */
+	memset(&w.stacks, 0, sizeof(w.stacks));
+	w.rbp = 1;
+	w.regs[12] = slot + 3;
+	assert_recovered(PROVEN, 5, ALL_CALLS);
+	/* By the search through the image's data. */
+	memset(&w.stacks, 0, sizeof(w.stacks));
+	memset(w.regs, 0, sizeof(w.regs));
+	w.unwind.data = STACK_VA - 0x100000;
+	w.unwind.data_len = 0x110000;
+	recover();
+	assert_int_equal(w.nr_frames, 1);
+	assert_int_equal(w.methods, UKP_BY_NO_RSP);
+	while (w.nr_frames == 1 && w.stacks.nr_misses < 300)
+		recover();
+	assert_int_equal(w.stacks.nr_misses, 0);
+	assert_recovered(PROVEN, 5, ALL_CALLS);
+	/* From then on it is one read of the slot, and what the frames take. */
+	assert_true(nr_reads < 40);
+}
+
+/* All calls to all of it: what the search goes through is not there at all, and ends. */
+static void a_stack_that_is_nowhere(void **state)
+{
+	unsigned int most = 0, i;
+
+	(void)state;
+	put_calls(STACK_VA);
+	w.stacks.slots[0] = STACK_VA + 0x800000;
+	w.rbp = 0;
+	for (i = 0; i < 600; i++) {
+		assert_recovered(UKP_BY_NO_RSP, 1, A(0x1010));
+		assert_int_equal(w.stacks.nr_misses, i + 1);
+		most = nr_reads > most ? nr_reads : most;
+		/* After a while in vain only some samples search. */
+		if (i > 300 && (i & 15))
+			assert_true(nr_reads < 100);
+	}
+	assert_true(most < 3000);
+	/* Nothing but the stack is missing: unmapped in the guest, not resident in the VMM. */
+	w.stacks.slots[0] = STACK_VA;
+	unreadable = HVA_BASE + STACK_PA;
+	assert_recovered(UKP_BY_NO_RSP, 1, A(0x1010));
+	unreadable = 0;
+	put64(map(STACK_VA, STACK_PA, 1), 0);
+	assert_recovered(UKP_BY_NO_RSP, 1, A(0x1010));
+}
+
+/* FF /2 as an assembler writes it, at the end of eight bytes. */
+static void every_form_of_an_indirect_call(void **state)
+{
+	static const struct {
+		uint8_t len;
+		uint8_t bytes[8];
+	} calls[] = {
+		{ 2, { 0xff, 0xd0 } },				   /* call *%rax */
+		{ 3, { 0x41, 0xff, 0xd7 } },			   /* call *%r15 */
+		{ 2, { 0xff, 0x10 } },				   /* call *(%rax) */
+		{ 4, { 0x41, 0xff, 0x14, 0x24 } },		   /* call *(%r12) */
+		{ 3, { 0xff, 0x53, 0x18 } },			   /* call *0x18(%rbx) */
+		{ 4, { 0xff, 0x54, 0x24, 0x08 } },		   /* call *8(%rsp) */
+		{ 3, { 0xff, 0x14, 0xc8 } },			   /* call *(%rax,%rcx,8) */
+		{ 7, { 0xff, 0x14, 0xc5, 0x00, 0x20, 0x10, 0x00 } }, /* call *0x102000(,%rax,8) */
+		{ 7, { 0xff, 0x94, 0xc3, 0x00, 0x01, 0x00, 0x00 } }, /* call *0x100(%rbx,%rax,8) */
+		{ 6, { 0xff, 0x93, 0x00, 0x01, 0x00, 0x00 } },	   /* call *0x100(%rbx) */
+		{ 6, { 0xff, 0x15, 0x00, 0x01, 0x00, 0x00 } },	   /* call *0x100(%rip) */
+	}, others[] = {
+		{ 2, { 0xff, 0xe0 } },				   /* jmp *%rax */
+		{ 2, { 0xff, 0xc0 } },				   /* inc %eax */
+		{ 3, { 0xff, 0x73, 0x18 } },			   /* push 0x18(%rbx) */
+		{ 6, { 0xff, 0x25, 0x00, 0x01, 0x00, 0x00 } },	   /* jmp *0x100(%rip) */
+		{ 5, { 0xb8, 0x01, 0x02, 0x03, 0x04 } },	   /* mov $0x4030201,%eax */
+		{ 1, { 0xc3 } },
+	};
+	uint64_t bytes;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		bytes = 0x9090909090909090;
+		memcpy((uint8_t *)&bytes + 8 - calls[i].len, calls[i].bytes, calls[i].len);
+		assert_true(ukp_is_indirect_call(bytes));
+	}
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		bytes = 0x9090909090909090;
+		memcpy((uint8_t *)&bytes + 8 - others[i].len, others[i].bytes, others[i].len);
+		assert_false(ukp_is_indirect_call(bytes));
+	}
+}
+
+static void a_leaf_that_is_called_indirectly_is_weak(void **state)
+{
+	(void)state;
+	put_calls(STACK_VA + 0x2008);
+	w.stacks.slots[0] = STACK_VA + 0x2008;
+	code(0x1110 - 5, "\x90\x90\x90\xff\xd0", 5);
+	assert_recovered(WEAK, 5, ALL_CALLS);
+	/* So is one whose beginning is not known, as that of a part moved away from its function. */
+	call(0x1110, 0x1000);
+	rows[0].rule.flags = 0;
+	assert_recovered(WEAK, 5, ALL_CALLS);
+	rows[0].rule.flags = UKP_UNWIND_ENTRY;
+	assert_recovered(PROVEN, 5, ALL_CALLS);
+}
+
+/* One in the middle proves nothing of what is below; the chain stands as long as no other does. */
+static void an_indirect_call_on_the_way_allows_no_rival(void **state)
+{
+	uint64_t slot = STACK_VA + 0x2008;
+
+	(void)state;
+	put_calls(slot);
+	w.stacks.slots[0] = slot;
+	code(0x1310 - 5, "\x90\x90\x90\xff\xd0", 5);
+	assert_recovered(PROVEN, 5, ALL_CALLS);
+	/* The same indirect call has called 0x1500 before, and that the leaf, whose slot was lower. */
+	FUNCTION(0x1500, 0x500);
+	call(0x1510, 0x1000);
+	word(slot + 0x430 - 0x500, 0x1510);
+	w.stacks.slots[0] = slot;
+	recover();
+	assert_int_equal(w.methods, WEAK);
+	w.stacks.slots[0] = slot + 0x430 - 0x500;
+	recover();
+	assert_int_equal(w.methods, WEAK);
+}
+
+/*
+ * What a call before has left below: 0x1500 was called by 0x1300, too, and called the leaf from a deeper frame. Its
+ * chain is whole but for the place where it meets the live frames: there is the return address of another call.
+ */
+static void old_stacks_below_are_not_taken(void **state)
+{
+	uint64_t slot = STACK_VA + 0x2008, old = slot + 0x430 - 0x600;
+
+	(void)state;
+	put_calls(slot);
+	FUNCTION(0x1500, 0x600);
+	call(0x1510, 0x1000);
+	call(0x1320, 0x1500);
+	word(old, 0x1510);
+	w.stacks.slots[0] = old;
+	assert_recovered(PROVEN, 5, ALL_CALLS);
+	assert_int_equal(w.tried, slot);
+	/* The old one is the only one that is seen: it may be true, if there are tail calls, but not for certain. */
+	put_calls(slot);
+	FUNCTION(0x1500, 0x600);
+	call(0x1510, 0x1000);
+	call(0x1320, 0x1500);
+	w.stacks.slots[0] = old;
+	word(slot, 0);
+	recover();
+	assert_int_equal(w.methods & (UKP_BY_RECOVERED | UKP_BY_TABLE), w.methods & UKP_BY_TABLE);
+	/* Once it was live, it was proven. */
+	word(slot + 0x430, 0x1320);
+	assert_recovered(PROVEN, 4, A(0x1010), A(0x1510), A(0x1320), A(0x1410));
+}
+
+static void data_that_looks_like_a_return_address(void **state)
+{
+	uint64_t slot = STACK_VA + 0x2008, i;
+
+	(void)state;
+	put_calls(slot);
+	/* Pointers into functions, none behind a call; calls of others; a call outside of the code; its operand. */
+	for (i = 1; i < 40; i++)
+		word(slot - 8 * i, 0x1000 + 0x31 * i % 0x400);
+	code(0x1120 - 5, "\xe8\x00\x00\x00\x70", 5);
+	word(slot - 0x10, 0x1120);
+	word(slot - 0x18, 0x1210);
+	word(slot - 0x20, 0x110f);
+	w.stacks.slots[0] = slot - 0x40;
+	assert_recovered(PROVEN, 5, ALL_CALLS);
+	/* With nothing else there is nothing. */
+	word(slot, 0x1234);
+	recover();
+	assert_int_equal(w.methods & UKP_BY_RECOVERED, 0);
+}
+
+/* A call of the leaf, and above it no stack: the caller's own return address follows no call. */
+static void one_good_frame_is_not_enough(void **state)
+{
+	uint64_t slot = STACK_VA + 0x2008;
+
+	(void)state;
+	put_calls(slot);
+	w.stacks.slots[0] = slot;
+	word(slot + 0x400, 0x1234);
+	assert_recovered(UKP_BY_NO_RSP, 1, A(0x1010));
+	word(slot + 0x400, STACK_VA);
+	assert_recovered(UKP_BY_NO_RSP, 1, A(0x1010));
+}
+
+static void a_tail_call_is_weak(void **state)
+{
+	(void)state;
+	put_calls(STACK_VA + 0x2008);
+	w.stacks.slots[0] = STACK_VA + 0x2008;
+	/* 0x1100 called 0x1500, which jumped to the leaf. */
+	FUNCTION(0x1500, 8);
+	call(0x1110, 0x1500);
+	assert_recovered(WEAK, 5, ALL_CALLS);
+	/* 0x1300 called 0x1500, which jumped to 0x1200. */
+	call(0x1110, 0x1000);
+	call(0x1310, 0x1500);
+	assert_recovered(WEAK, 5, ALL_CALLS);
+}
+
+static void recursion_of_the_leaf_is_weak(void **state)
+{
+	uint64_t slot = STACK_VA + 0x2008;
+	unsigned int i;
+
+	(void)state;
+	put_calls(slot);
+	/* The leaf calls itself four times; where it is now is the lowest. */
+	call(0x1020, 0x1000);
+	for (i = 1; i <= 4; i++)
+		word(slot - 0x18 * i, 0x1020);
+	w.stacks.slots[0] = slot - 0x18 * 4;
+	recover();
+	assert_int_equal(w.methods, WEAK);
+	assert_int_equal(w.stop, UKP_STOP_ROOT);
+	/* Recursion of others is not. */
+	w.rip = 0x1510;
+	FUNCTION(0x1500, 8);
+	call(0x1030, 0x1500);
+	word(slot - 0x18 * 5, 0x1030);
+	w.stacks.slots[0] = slot - 0x18 * 5;
+	assert_recovered(PROVEN, 10, A(0x1510), A(0x1030), A(0x1020), A(0x1020), A(0x1020), A(0x1020), A(0x1110), A(0x1210),
+			 A(0x1310), A(0x1410));
+}
+
+/* The same frames on a second stack, as two vCPUs or two threads have them. */
+static void of_several_stacks_the_own_one_is_taken(void **state)
+{
+	uint64_t slot = STACK_VA + 0x2008, other = STACK2 + 0x1008;
+
+	(void)state;
+	put_calls(other);
+	put_calls(slot);
+	w.is_alone = 0;
+	/* Nothing says whose they are. */
+	w.stacks.slots[0] = other;
+	assert_recovered(WEAK, 5, ALL_CALLS);
+	/* A register points into one. */
+	w.regs[3] = slot + 0x100;
+	assert_recovered(PROVEN, 5, ALL_CALLS);
+	assert_int_equal(w.tried, slot);
+	/* It is remembered as the vCPU's own. */
+	w.regs[3] = 0;
+	assert_recovered(PROVEN, 5, ALL_CALLS);
+	assert_int_equal(w.tried, slot);
+	/* It is on the other one now: only that has the leaf's slot. */
+	word(slot, 0);
+	assert_recovered(WEAK, 5, ALL_CALLS);
+	assert_int_equal(w.tried, other);
+	w.regs[3] = other + 0x100;
+	assert_recovered(PROVEN, 5, ALL_CALLS);
+}
+
+static void a_thread_that_waits_where_this_one_is_makes_it_weak(void **state)
+{
+	uint64_t slot = STACK_VA + 0x2008, other = STACK2 + 0x1008;
+
+	(void)state;
+	put_calls(other);
+	put_calls(slot);
+	w.stacks.slots[0] = slot;
+	w.stacks.slots[1] = other;
+	w.stacks.ends[1] = other + 0x458;
+	assert_recovered(WEAK, 5, ALL_CALLS);
+	w.stacks.slots[0] = slot;
+	w.regs[3] = slot + 0x20;
+	assert_recovered(PROVEN, 5, ALL_CALLS);
+	/* The other one waits elsewhere. */
+	w.regs[3] = 0;
+	word(other, 0x1210);
+	assert_recovered(PROVEN, 5, ALL_CALLS);
+	assert_int_equal(w.tried, slot);
+}
+
+/* The leaf is called by an interrupt handler on a stack of its own; what was interrupted did not call. */
+static void an_interrupt_on_the_way(void **state)
+{
+	uint64_t slot = STACK_VA + 0x2008, irq = STACK2 + 0x100;
+
+	(void)state;
+	put_calls(slot);
+	ROW(0x1500, 0x15ff, .cfa = UKP_CFA_RSP, .cfa_offset = 48, .ra_offset = -40, .rsp_offset = -16,
+	    .flags = UKP_UNWIND_SIGNAL | UKP_UNWIND_SAVES_SP | UKP_UNWIND_PART);
+	call(0x1510, 0x1000);
+	word(irq, 0x1510);
+	word(irq + 8 + 8, 0x1250);			    /* RIP */
+	word(irq + 8 + 48 - 16, slot + 0x400 + 8); /* RSP */
+	word(slot, 0);
+	w.stacks.slots[0] = irq;
+	assert_recovered(PROVEN, 5, A(0x1010), A(0x1510), A(0x1251), A(0x1310), A(0x1410));
+	/* The stub itself is the leaf: where it is on the stack nothing tells. */
+	w.rip = 0x1520;
+	assert_recovered(UKP_BY_NO_RSP, 1, A(0x1520));
+}
+
+static void a_call_across_two_pages(void **state)
+{
+	uint64_t slot = STACK_VA + 0x2008, ret;
+
+	(void)state;
+	for (ret = 0x1ffc; ret <= 0x200a; ret++) {
+		put_calls(slot);
+		ROW(0x1f00, 0x20ff, .cfa = UKP_CFA_RSP, .cfa_offset = 0x400, .ra_offset = -8, .flags = UKP_UNWIND_ENTRY);
+		call(ret, 0x1000);
+		call(0x1210, 0x1f00);
+		word(slot, ret);
+		w.stacks.slots[0] = slot;
+		assert_recovered(PROVEN, 5, A(0x1010), ret, A(0x1210), A(0x1310), A(0x1410));
+		/* Pages of the guest need not be neighbours in the VMM. */
+		put64(map(0x2000, 0x500000, 1), 0x500000 | P | 2);
+		memcpy(ram + 0x500000, ram + CODE_PA + 0x1000, 4096);
+		memset(ram + CODE_PA + 0x1000, 0x90, 4096);
+		assert_recovered(PROVEN, 5, A(0x1010), ret, A(0x1210), A(0x1310), A(0x1410));
+	}
+}
+
+/* No table at all: frame pointers, as ever. No row for the leaf alone: likewise. */
+static void without_a_table_nothing_is_recovered(void **state)
+{
+	uint64_t slot = STACK_VA + 0x2008;
+
+	(void)state;
+	put_calls(slot);
+	w.stacks.slots[0] = slot;
+	w.rbp = 3;
+	w.unwind.nr_pages = 0;
+	recover();
+	assert_int_equal(w.stop, UKP_STOP_BADFP);
+	assert_int_equal(w.methods, 0);
+	w.unwind.nr_pages = 1;
+	rows[0].last = rows[0].first - 1;
+	recover();
+	assert_int_equal(w.stop, UKP_STOP_NOROW);
+	assert_int_equal(w.nr_frames, 1);
+	/* A caller without a row ends a stack; with two calls proven it is one. */
+	put_calls(slot);
+	w.stacks.slots[0] = slot;
+	rows[2].last = rows[2].first - 1;
+	recover();
+	assert_int_equal(w.stop, UKP_STOP_NOROW);
+	assert_int_equal(w.methods, PROVEN);
+	assert_int_equal(w.nr_frames, 3);
+	rows[1].last = rows[1].first - 1;
+	recover();
+	assert_int_equal(w.methods & UKP_BY_RECOVERED, 0);
+}
+
+/* Every page of the stack is the same one, and its words are calls of the leaf in a circle. */
+static void memory_that_is_a_circle_is_bounded(void **state)
+{
+	uint64_t i;
+
+	(void)state;
+	put_calls(STACK_VA + 0x2008);
+	for (i = 0; i < 0x1000000; i += 4096)
+		map(STACK_VA + i, STACK_PA, 1);
+	call(0x1020, 0x1000);
+	rows[0].rule.cfa_offset = 8;
+	for (i = 0; i < 4096; i += 8)
+		word(STACK_VA + i, i & 8 ? 0x1020 : 0x1110);
+	for (i = 0; i < 16; i++)
+		w.regs[i] = STACK_VA + 0x3000 * i;
+	w.rbp = STACK_VA + 0x80000;
+	w.unwind.data = STACK_VA;
+	w.unwind.data_len = 0x1000000;
+	for (i = 0; i < 300; i++) {
+		recover();
+		assert_int_equal(w.methods & UKP_BY_RECOVERED, 0);
+	}
+}
+
+/* The other vCPUs of the guest write while it is looked at. */
+static void random_stacks_without_rsp_are_bounded(void **state)
+{
+	static const uint64_t likely[] = { 0x1020, 0x1110, 0x1210, 0x1310, 0x1410, 0x1510, 0x1320, 0x1234 };
+	uint64_t i, k;
+
+	(void)state;
+	for (i = 0; i < 300; i++) {
+		reset(NULL);
+		put_calls(STACK_VA + 0x2008);
+		call(0x1020, 0x1000);
+		call(0x1320, 0x1500);
+		FUNCTION(0x1500, 8 * (rnd() % 16));
+		for (k = 0; k < nr_rows; k++) {
+			rows[k].rule.cfa_offset = 8 * (rnd() % 32);
+			rows[k].rule.flags = rnd() % 4 ? UKP_UNWIND_ENTRY : rnd() % 16;
+		}
+		for (k = 0; k < 0x10000; k += 8)
+			word(STACK_VA + k, rnd() & 1 ? likely[rnd() % 8] : STACK_VA + (rnd() & 0xfff8));
+		for (k = 0; k < 16; k++)
+			w.regs[k] = rnd() & 1 ? rnd() : STACK_VA + (rnd() & 0xffff);
+		w.stacks.slots[0] = rnd() & 1 ? rnd() : STACK_VA + (rnd() & 0xffff);
+		w.stacks.ends[0] = STACK_VA + (rnd() & 0xffff);
+		w.rbp = rnd() & 1 ? rnd() : STACK_VA + (rnd() & 0xffff);
+		w.is_alone = rnd() & 1;
+		w.unwind.data = rnd() & 1 ? rnd() : STACK_VA;
+		w.unwind.data_len = rnd() & 1 ? rnd() : 0x10000;
+		w.rip = 0x1000 + rnd() % 0x600;
+		for (k = 0; k < 4; k++) {
+			recover();
+			assert_true(w.stop < UKP_STOP_MAX);
+			assert_true(w.nr_frames >= 1);
+			assert_true(w.methods <= UKP_BY_ALL);
+		}
+	}
+}
+
+/* --- guests that write anything --- */
 
 static void random_guests_are_bounded(void **state)
 {
@@ -1131,6 +1730,23 @@ int main(void)
 		TEST(depth_by_table_is_exact),
 		TEST(the_last_word_before_an_unmapped_page),
 		TEST(a_page_that_is_not_resident_ends_a_table_walk),
+		TEST(a_slot_is_proven_by_its_calls),
+		TEST(a_stack_that_is_nowhere),
+		TEST(every_form_of_an_indirect_call),
+		TEST(a_leaf_that_is_called_indirectly_is_weak),
+		TEST(an_indirect_call_on_the_way_allows_no_rival),
+		TEST(old_stacks_below_are_not_taken),
+		TEST(data_that_looks_like_a_return_address),
+		TEST(one_good_frame_is_not_enough),
+		TEST(a_tail_call_is_weak),
+		TEST(recursion_of_the_leaf_is_weak),
+		TEST(of_several_stacks_the_own_one_is_taken),
+		TEST(a_thread_that_waits_where_this_one_is_makes_it_weak),
+		TEST(an_interrupt_on_the_way),
+		TEST(a_call_across_two_pages),
+		TEST(without_a_table_nothing_is_recovered),
+		TEST(memory_that_is_a_circle_is_bounded),
+		TEST(random_stacks_without_rsp_are_bounded),
 		TEST(random_guests_are_bounded),
 		TEST(random_tables_are_bounded),
 	};

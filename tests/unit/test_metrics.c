@@ -149,7 +149,7 @@ static void new_vms_have_their_series_at_once(void **state)
 	assert_value(page, "ukprof_vm_up{vm=\"new\"}", "1");
 	assert_value(page, "ukprof_samples_total{vm=\"new\",mode=\"vmm\"}", "0");
 	assert_value(page, "ukprof_vm_stacks_total{vm=\"new\",stop=\"unmapped\"}", "0");
-	assert_value(page, "ukprof_vm_unwound_frames_total{vm=\"new\",method=\"table\"}", "0");
+	assert_value(page, "ukprof_vm_unwound_stacks_total{vm=\"new\",method=\"table\"}", "0");
 	assert_value(page, "ukprof_unresolved_frames_total{vm=\"new\"}", "0");
 	assert_value(page, "ukprof_vm_image_state{vm=\"new\",state=\"none\"}", "1");
 	assert_value(page, "ukprof_vm_image_state{vm=\"new\",state=\"wrong\"}", "0");

@@ -48,6 +48,43 @@ static void assert_account(const struct recording *r, uint64_t samples, uint64_t
 	assert_int_equal(methods, samples);
 }
 
+/* Every combination is one way, so the ways add up to the samples. */
+static void every_stack_was_found_in_one_way(void **state)
+{
+	static const struct {
+		uint8_t methods;
+		enum recording_way way;
+	} cases[] = {
+		{ 0, RECORDING_BY_NONE },
+		{ UKP_BY_NO_RSP, RECORDING_BY_NONE },
+		{ UKP_BY_FP, RECORDING_BY_FP },
+		{ UKP_BY_TABLE, RECORDING_BY_TABLE },
+		{ UKP_BY_TABLE | UKP_BY_FP | UKP_BY_NO_RSP, RECORDING_BY_BOTH },
+		{ UKP_BY_TABLE | UKP_BY_RECOVERED, RECORDING_BY_RECOVERED },
+		{ UKP_BY_TABLE | UKP_BY_FP | UKP_BY_RECOVERED, RECORDING_BY_RECOVERED },
+		{ UKP_BY_TABLE | UKP_BY_WEAK, RECORDING_BY_WEAK },
+	};
+	struct recording_vm_data vm = { 0 };
+	uint64_t nr[RECORDING_NR_WAYS], sum = 0;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		memset(nr, 0, sizeof(nr));
+		memset(&vm, 0, sizeof(vm));
+		vm.nr_methods[cases[i].methods] = 7;
+		recording__add_ways(&vm, nr);
+		assert_int_equal(nr[cases[i].way], 7);
+	}
+	memset(nr, 0, sizeof(nr));
+	for (i = 0; i < RECORDING_METHODS; i++)
+		vm.nr_methods[i] = 1 + i;
+	recording__add_ways(&vm, nr);
+	for (i = 0; i < RECORDING_NR_WAYS; i++)
+		sum += nr[i];
+	assert_int_equal(sum, RECORDING_METHODS * (RECORDING_METHODS + 1) / 2);
+}
+
 static void samples_add_up(void **state)
 {
 	struct recording *r = new_recording();
@@ -480,6 +517,7 @@ static void strings_are_copied(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_stack_was_found_in_one_way),
 		cmocka_unit_test(samples_add_up),
 		cmocka_unit_test(exits_add_up_apart_from_samples),
 		cmocka_unit_test(host_samples_are_samples),

@@ -105,7 +105,7 @@ struct host_vm {
 
 	uint64_t samples[HOST_NR_PLACES];
 	uint64_t *stops;    /* samples by why the walk ended: nr_stops of the host; or NULL */
-	uint64_t *methods;  /* frames by how the caller was found: nr_methods; or NULL */
+	uint64_t *methods;  /* samples by how their callers were found: nr_methods; or NULL */
 	uint64_t nr_frames; /* of all samples that were looked up */
 	uint64_t nr_unresolved_frames;  /* of those, without a name */
 	uint64_t nr_unresolved_samples; /* samples whose leaf has no name */
@@ -174,7 +174,7 @@ struct host_stats {
 	size_t nr_stops;
 	struct host_label *stops; /* why the walk of a stack ended; "root" is the complete one */
 	size_t nr_methods;
-	struct host_label *methods; /* how a caller was found; may be empty */
+	struct host_label *methods; /* how callers were found; may be empty */
 	size_t nr_drops;
 	struct host_counter *drops; /* lost, by stage; each event in one of them */
 	size_t nr_counters;
