@@ -18,6 +18,7 @@
  *	indirect calls	  lead anywhere. A chain that has one is taken as proven only if no other is found up to
  *			  there on the stack; where the leaf itself is called so, the result is marked weak.
  *	interrupt frames  have no call: as above.
+ *	a return address  of 0 ends a thread's stack, and so does any other 0: as above, and weak with one call alone.
  *	tail calls	  leave the return address of a call to another function: weak.
  *	recursion	  through the leaf's own function: every activation has such a slot: weak. More than
  *			  512 bytes below the outermost one it is not seen.
@@ -43,28 +44,29 @@
 
 #include "guest_walk.h"
 
-#define UKP_LOOK_WORDS	   (UKP_LOOK / 8)
-#define UKP_NEAR	   512	/* bytes around a former slot */
-#define UKP_RIVAL_ROOM	   4096 /* bytes above a slot that are searched for another one as good */
-#define UKP_MAX_TRIES	   8	/* walks from candidates in one sample */
-#define UKP_PIECES	   ((UKP_NEAR + UKP_RIVAL_ROOM) / UKP_LOOK + 1)
-#define UKP_STACK_ROOM	   (1ULL << 20) /* the largest stack that is taken for one */
-#define UKP_STACK_NEAR	   (64ULL << 10) /* what is farther apart is on different stacks */
-#define UKP_REG_NR_RSP	   4
-#define UKP_REG_NR_RBP	   5
-#define UKP_SEARCH_PAGES   16	/* pages of memory looked through for the stack in one sample */
-#define UKP_SEARCH_TRIES   64	/* pages asked for; many are not there */
-#define UKP_SEARCH_TOP	   (256ULL << 10)
-#define UKP_SEARCH_LOW	   (640ULL << 10)
+#define UKP_LOOK_WORDS     (UKP_LOOK / 8)
+#define UKP_NEAR           512  /* bytes around a former slot */
+#define UKP_RIVAL_ROOM     4096 /* bytes above a slot that are searched for another one as good */
+#define UKP_MAX_TRIES      8    /* walks from candidates in one sample */
+#define UKP_PIECES         ((UKP_NEAR + UKP_RIVAL_ROOM) / UKP_LOOK + 1)
+#define UKP_STACK_ROOM     (1ULL << 20)  /* the largest stack that is taken for one */
+#define UKP_STACK_NEAR     (64ULL << 10) /* what is farther apart is on different stacks */
+#define UKP_REG_NR_RSP     4
+#define UKP_REG_NR_RBP     5
+#define UKP_SEARCH_PAGES   16 /* pages of memory looked through for the stack in one sample */
+#define UKP_SEARCH_TRIES   64 /* pages asked for; many are not there */
+#define UKP_SEARCH_TOP     (256ULL << 10)
+#define UKP_SEARCH_LOW     (640ULL << 10)
 #define UKP_SEARCH_LOCAL   (32ULL << 10)
-#define UKP_SEARCH_PATIENT 256	/* samples in vain; from then on only each 16th searches */
+#define UKP_SEARCH_PATIENT 256 /* samples in vain; from then on only each 16th searches */
 
 /* What the code before an address says of it as a return address. */
 enum ukp_edge_kind {
-	UKP_EDGE_NONE = 0,     /* no call */
-	UKP_EDGE_OTHER = 1,    /* a call of another function */
-	UKP_EDGE_UNPROVEN = 2, /* an indirect call, or the callee's beginning is not known, or an interrupt */
-	UKP_EDGE_PROVEN = 3,   /* a call of this function */
+	UKP_EDGE_NONE = 0,  /* no call */
+	UKP_EDGE_OTHER = 1, /* a call of another function */
+	UKP_EDGE_UNPROVEN =
+		2, /* an indirect call, or the callee's beginning is not known, or an interrupt */
+	UKP_EDGE_PROVEN = 3, /* a call of this function */
 };
 
 #define UKP_LOOK_CANDIDATE 2
@@ -72,10 +74,12 @@ enum ukp_edge_kind {
 /* What became of a candidate. */
 enum ukp_try_result {
 	UKP_TRY_NO = 0,
-	UKP_TRY_OTHER = 1,	 /* a call of another function is on the way: a tail call, or an old stack */
-	UKP_TRY_RECURSIVE = 2,	 /* proven, but one of several */
-	UKP_TRY_CONDITIONAL = 3, /* proven if there is no other */
-	UKP_TRY_PROVEN = 4,
+	UKP_TRY_OTHER =
+		1, /* a call of another function is on the way: a tail call, or an old stack */
+	UKP_TRY_SHORT = 2,       /* one proven call, and then a 0 */
+	UKP_TRY_RECURSIVE = 3,   /* proven, but one of several */
+	UKP_TRY_CONDITIONAL = 4, /* proven if there is no other */
+	UKP_TRY_PROVEN = 5,
 };
 
 /* --- code --- */
@@ -88,10 +92,12 @@ static inline __attribute__((always_inline)) int ukp_in_code(const struct ukp_wa
 /* FF /2 in all its lengths, as the last bytes of the eight before a return address. */
 static inline __attribute__((always_inline)) int ukp_is_indirect_call(__u64 code)
 {
-	__u32 b1 = code >> 8 & 0xff, b2 = code >> 16 & 0xff, b3 = code >> 24 & 0xff, b4 = code >> 32 & 0xff;
+	__u32 b1 = code >> 8 & 0xff, b2 = code >> 16 & 0xff, b3 = code >> 24 & 0xff,
+	      b4 = code >> 32 & 0xff;
 	__u32 b5 = code >> 40 & 0xff, b6 = code >> 48 & 0xff, b7 = code >> 56;
 
-	if (b6 == 0xff && ((b7 & 0xf8) == 0xd0 || ((b7 & 0xf8) == 0x10 && b7 != 0x14 && b7 != 0x15)))
+	if (b6 == 0xff &&
+	    ((b7 & 0xf8) == 0xd0 || ((b7 & 0xf8) == 0x10 && b7 != 0x14 && b7 != 0x15)))
 		return 1;
 	if (b5 == 0xff && (((b6 & 0xf8) == 0x50 && b6 != 0x54) || (b6 == 0x14 && (b7 & 7) != 5)))
 		return 1;
@@ -103,8 +109,8 @@ static inline __attribute__((always_inline)) int ukp_is_indirect_call(__u64 code
 }
 
 /* @code: the eight bytes before @ret, the first one lowest. @entry: where the callee begins, or 0. */
-static inline __attribute__((always_inline)) int ukp_call_edge(const struct ukp_walk *w, __u64 code, __u64 ret,
-							       __u64 entry)
+static inline __attribute__((always_inline)) int ukp_call_edge(const struct ukp_walk *w, __u64 code,
+							       __u64 ret, __u64 entry)
 {
 	__u64 target = ret + (__s64)(__s32)(code >> 32);
 	int is_direct = (code >> 24 & 0xff) == 0xe8 && ukp_in_code(w, target);
@@ -120,7 +126,8 @@ static inline __attribute__((always_inline)) int ukp_call_edge(const struct ukp_
  * Translate @gva, which is code; the page of the stack that was translated last stays. Images lie in memory in
  * one piece, so the slot's other addresses are taken from this one: bytes that prove a call are the right ones.
  */
-static inline __attribute__((always_inline)) int ukp_translate_code(struct ukp_walk *w, __u64 gva, __u64 *hva)
+static inline __attribute__((always_inline)) int ukp_translate_code(struct ukp_walk *w, __u64 gva,
+								    __u64 *hva)
 {
 	__u64 page_gva = w->page_gva, page_size = w->page_size, page_hva = w->page_hva, at;
 	int stop;
@@ -150,8 +157,8 @@ static inline __attribute__((always_inline)) int ukp_translate_code(struct ukp_w
 }
 
 /* Eight bytes of code that are on one page. @as_before: in the piece that was translated before. */
-static inline __attribute__((always_inline)) int ukp_code_word(struct ukp_walk *w, __u64 *code, __u64 gva,
-							       int as_before)
+static inline __attribute__((always_inline)) int ukp_code_word(struct ukp_walk *w, __u64 *code,
+							       __u64 gva, int as_before)
 {
 	__u64 off = gva - w->code_gva, hva = 0;
 
@@ -166,8 +173,8 @@ static inline __attribute__((always_inline)) int ukp_code_word(struct ukp_walk *
 }
 
 /* The eight bytes before @ret, which may be on two pages. */
-static inline __attribute__((always_inline)) int ukp_code_before(struct ukp_walk *w, __u64 *code, __u64 ret,
-								 int as_before)
+static inline __attribute__((always_inline)) int ukp_code_before(struct ukp_walk *w, __u64 *code,
+								 __u64 ret, int as_before)
 {
 	__u64 off = ret & 0xfff, low = 0, high = 0;
 	int stop;
@@ -181,7 +188,8 @@ static inline __attribute__((always_inline)) int ukp_code_before(struct ukp_walk
 	return stop;
 }
 
-static inline __attribute__((always_inline)) int ukp_edge_at(struct ukp_walk *w, __u64 ret, __u64 entry)
+static inline __attribute__((always_inline)) int ukp_edge_at(struct ukp_walk *w, __u64 ret,
+							     __u64 entry)
 {
 	__u64 code = 0;
 	int edge = UKP_EDGE_NONE;
@@ -203,7 +211,7 @@ static inline __attribute__((always_inline)) int ukp_recover_edge(struct ukp_wal
 		return w->edge;
 	w->entry_row = w->step_row;
 	ukp_unwind_entry(w);
-	if (w->entry && w->entry == w->leaf_entry)
+	if (w->entry && w->entry == w->leaf_entry && w->nr_frames > 2)
 		w->is_recursive = 1;
 	if (!w->is_call)
 		return UKP_EDGE_UNPROVEN;
@@ -252,16 +260,18 @@ static inline __attribute__((always_inline)) int ukp_recover_frame(struct ukp_wa
 		return UKP_STOP_DEPTH;
 	w->frames[ukp_opaque(i) & UKP_MAX_FRAMES] = w->pc + !w->is_call;
 	w->nr_frames = i + 1;
-	if (i == 1)
-		return UKP_WALK_ON;
 	edge = ukp_recover_edge(w);
+	/* The leaf's was looked at before, but another vCPU may have changed it. */
+	if (i == 1 && edge < (int)w->leaf_edge)
+		return UKP_NO_FRAME;
 	if (edge == UKP_EDGE_PROVEN)
 		w->nr_proven++;
 	if (edge == UKP_EDGE_UNPROVEN)
 		w->limit = w->piece_end;
-	if (edge == UKP_EDGE_OTHER)
+	if (edge == UKP_EDGE_OTHER && i > 1)
 		w->nr_other++;
-	return edge == UKP_EDGE_NONE || w->nr_other > w->nr_other_allowed ? UKP_NO_FRAME : UKP_WALK_ON;
+	return edge == UKP_EDGE_NONE || w->nr_other > w->nr_other_allowed ? UKP_NO_FRAME
+									  : UKP_WALK_ON;
 }
 
 /*
@@ -276,7 +286,7 @@ static inline __attribute__((always_inline)) int ukp_recover_try(struct ukp_walk
 	w->tried = slot;
 	w->methods = 0;
 	w->nr_frames = 1;
-	w->nr_proven = 1;
+	w->nr_proven = 0;
 	w->nr_other = 0;
 	w->edge_ret = 0;
 	w->limit = 0;
@@ -315,6 +325,12 @@ static inline __attribute__((always_inline)) int ukp_recover_judge(struct ukp_wa
 	}
 	if (w->nr_other)
 		return UKP_TRY_OTHER;
+	/* 0 in place of a return address ends a thread's stack; but memory is full of zeros. */
+	if (w->stop == UKP_STOP_ROOT && w->rule.cfa != UKP_CFA_END) {
+		if (w->nr_proven < 2)
+			return UKP_TRY_SHORT;
+		w->limit = w->piece_end + UKP_NEAR;
+	}
 	if (w->is_recursive)
 		return UKP_TRY_RECURSIVE;
 	return w->limit ? UKP_TRY_CONDITIONAL : UKP_TRY_PROVEN;
@@ -324,7 +340,8 @@ static inline __attribute__((always_inline)) int ukp_recover_judge(struct ukp_wa
  * A word of the stack that leads into code. Returns 1 if a call of the leaf's function is before it: it is to be
  * tried.
  */
-static inline __attribute__((always_inline)) int ukp_recover_word(struct ukp_walk *w, __u64 slot, __u64 word)
+static inline __attribute__((always_inline)) int ukp_recover_word(struct ukp_walk *w, __u64 slot,
+								  __u64 word)
 {
 	__u32 k;
 
@@ -369,7 +386,8 @@ static inline __attribute__((always_inline)) int ukp_recover_look(struct ukp_wal
 			return -1;
 	}
 	for (i = 0; i < UKP_LOOK_WORDS; i++) {
-		if (i < w->look_index || (w->is_one && i != w->one_index) || !ukp_in_code(w, w->words[i]))
+		if (i < w->look_index || (w->is_one && i != w->one_index) ||
+		    !ukp_in_code(w, w->words[i]))
 			continue;
 		if (ukp_word(w, w->look_at + 8 * i, w->words[i])) {
 			w->candidate = w->look_at + 8 * i;
@@ -432,6 +450,8 @@ static inline __attribute__((always_inline)) int ukp_consider(struct ukp_walk *w
 	}
 	if (result == UKP_TRY_RECURSIVE && !w->recursive)
 		w->recursive = slot;
+	if (result == UKP_TRY_SHORT && !w->brief)
+		w->brief = slot;
 	if (result == UKP_TRY_OTHER && !w->tail)
 		w->tail = slot;
 	return 0;
@@ -441,7 +461,8 @@ static inline __attribute__((always_inline)) int ukp_consider(struct ukp_walk *w
  * Try what is from @from up to @end, at most UKP_PIECES of it. Returns 1 if there is nothing more to look for, -1 if
  * nothing could be read, else 0.
  */
-static inline __attribute__((always_inline)) int ukp_recover_over(struct ukp_walk *w, __u64 from, __u64 end)
+static inline __attribute__((always_inline)) int ukp_recover_over(struct ukp_walk *w, __u64 from,
+								  __u64 end)
 {
 	int i, result = 0;
 
@@ -461,7 +482,8 @@ static inline __attribute__((always_inline)) int ukp_recover_over(struct ukp_wal
 }
 
 /* The @pos-th byte of what is searched for stacks; 0 if there is no such. */
-static inline __attribute__((always_inline)) __u64 ukp_search_gva(const struct ukp_walk *w, __u64 pos)
+static inline __attribute__((always_inline)) __u64 ukp_search_gva(const struct ukp_walk *w,
+								  __u64 pos)
 {
 	if (pos < w->unwind.data_len)
 		return w->unwind.data + pos;
@@ -513,8 +535,8 @@ static inline __attribute__((always_inline)) int ukp_recover_reg(struct ukp_walk
 
 	w->look_at = 0;
 	w->look_end = 0;
-	if (w->nr_read == 4 || i == UKP_REG_NR_RSP || i == UKP_REG_NR_RBP || at < 4096 || !ukp_is_canonical(w, at) ||
-	    ukp_in_code(w, at))
+	if (w->nr_read == 4 || i == UKP_REG_NR_RSP || i == UKP_REG_NR_RBP || at < 4096 ||
+	    !ukp_is_canonical(w, at) || ukp_in_code(w, at))
 		return 0;
 	w->look_at = at - UKP_LOOK;
 	w->look_end = at + UKP_LOOK;
@@ -537,7 +559,8 @@ static inline __attribute__((always_inline)) void ukp_recover_find(struct ukp_wa
 	w->is_one = 0;
 	for (i = 0; i < UKP_STACK_SLOTS; i++) {
 		if (w->stacks.slots[i])
-			result = ukp_over(w, w->stacks.slots[i] - UKP_NEAR, w->stacks.slots[i] + UKP_NEAR);
+			result = ukp_over(w, w->stacks.slots[i] - UKP_NEAR,
+					  w->stacks.slots[i] + UKP_NEAR);
 		if (result == 1)
 			return;
 	}
@@ -556,6 +579,12 @@ static inline __attribute__((always_inline)) void ukp_recover_find(struct ukp_wa
 	if (w->elsewhere || (w->stacks.nr_misses > UKP_SEARCH_PATIENT && w->stacks.nr_misses & 15))
 		return;
 	ukp_recover_search(w);
+}
+
+/* w is at the end of the walk from @slot, whatever was tried since. Returns 0 if the guest has changed it. */
+static inline __attribute__((always_inline)) int ukp_again(struct ukp_walk *w, __u64 slot)
+{
+	return w->tried == slot || ukp_try(w, slot) >= UKP_TRY_SHORT;
 }
 
 /*
@@ -578,7 +607,7 @@ static inline __attribute__((always_inline)) void ukp_recover_rivals(struct ukp_
  */
 static inline __attribute__((always_inline)) void ukp_recover_owner(struct ukp_walk *w)
 {
-	__u64 slot = w->found;
+	__u64 slot = w->found, other;
 	int i;
 
 	if (w->is_own) {
@@ -592,12 +621,13 @@ static inline __attribute__((always_inline)) void ukp_recover_owner(struct ukp_w
 		return;
 	}
 	for (i = 0; i < UKP_STACK_SLOTS; i++) {
+		other = w->stacks.slots[i];
 		if (!w->stacks.ends[i] || w->is_doubtful ||
-		    (ukp_same_stack(w, w->stacks.ends[i]) && w->stacks.slots[i] - slot + UKP_STACK_NEAR < 2 * UKP_STACK_NEAR))
+		    (ukp_same_stack(w, w->stacks.ends[i]) &&
+		     other - slot + UKP_STACK_NEAR < 2 * UKP_STACK_NEAR))
 			continue;
-		ukp_over(w, w->stacks.slots[i] - UKP_NEAR, w->stacks.slots[i] + UKP_NEAR);
-		if (w->tried != slot)
-			ukp_try(w, slot);
+		ukp_over(w, other - UKP_NEAR, other + UKP_NEAR);
+		w->is_doubtful |= !ukp_again(w, slot);
 	}
 	w->is_elsewhere = w->is_doubtful;
 }
@@ -607,15 +637,16 @@ static inline __attribute__((always_inline)) __u64 ukp_recover_weak(struct ukp_w
 {
 	int i, k, result;
 
-	if (w->recursive) {
-		ukp_try(w, w->recursive);
+	if (w->recursive && ukp_again(w, w->recursive))
 		return w->recursive;
-	}
+	if (w->brief && ukp_again(w, w->brief))
+		return w->brief;
 	w->nr_other_allowed = 2;
 	w->stop = UKP_STOP_NORSP;
 	if (w->tail && ukp_try(w, w->tail) == UKP_TRY_OTHER && w->stop == UKP_STOP_ROOT)
 		return w->tail;
 	w->nr_other_allowed = 0;
+	w->leaf_edge = UKP_EDGE_OTHER;
 	for (k = 0; k < 2; k++) {
 		for (i = 0; i < UKP_WEAK_SLOTS; i++) {
 			if (i >= (int)w->nr_weak[k])
@@ -663,6 +694,7 @@ static inline __attribute__((always_inline)) int ukp_recover_stack(struct ukp_wa
 	w->entry_row = w->row;
 	ukp_unwind_entry(w);
 	w->leaf_entry = w->entry;
+	w->leaf_edge = UKP_EDGE_PROVEN;
 	w->code_size = 0;
 	w->nr_translations = 32;
 	w->nr_checks = 512;
@@ -678,6 +710,7 @@ static inline __attribute__((always_inline)) int ukp_recover_stack(struct ukp_wa
 	w->is_elsewhere = 0;
 	w->elsewhere = 0;
 	w->recursive = 0;
+	w->brief = 0;
 	w->tail = 0;
 	w->nr_weak[0] = 0;
 	w->nr_weak[1] = 0;
@@ -691,21 +724,17 @@ static inline __attribute__((always_inline)) int ukp_recover_stack(struct ukp_wa
 		w->is_doubtful = 0;
 		w->nr_tries = UKP_MAX_TRIES;
 		ukp_recover_rivals(w);
-		slot = w->found;
-		if (w->tried != slot)
-			ukp_try(w, slot);
-		if (!w->is_doubtful)
+		slot = ukp_again(w, w->found) ? w->found : 0;
+		if (slot && !w->is_doubtful)
 			ukp_recover_owner(w);
 	} else if (w->elsewhere) {
-		slot = w->elsewhere;
 		w->is_elsewhere = 1;
-		if (w->tried != slot)
-			ukp_try(w, slot);
+		slot = ukp_again(w, w->elsewhere) ? w->elsewhere : 0;
 	} else {
 		w->is_doubtful = 1;
 		slot = ukp_recover_weak(w);
 	}
-	if (w->is_elsewhere || !w->is_doubtful)
+	if (slot && (w->is_elsewhere || !w->is_doubtful))
 		ukp_remember_slot(w, slot);
 	else
 		w->stacks.nr_misses++;

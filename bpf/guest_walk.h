@@ -109,6 +109,7 @@ struct ukp_walk {
 	__u64 end;	 /* of the stack that was tried: RSP of its outermost frame */
 	__u64 elsewhere; /* a slot of each lesser kind; 0: none */
 	__u64 recursive;
+	__u64 brief;
 	__u64 tail;
 	__u64 weak[2][UKP_WEAK_SLOTS];
 	__u32 nr_weak[2];
@@ -120,7 +121,7 @@ struct ukp_walk {
 	__u32 nr_proven;
 	__u32 nr_looks;
 	__u32 nr_read;
-	__u32 reserved2;
+	__u32 leaf_edge; /* the least that is asked of the leaf's */
 	__u64 look_at;
 	__u64 look_end;
 	__u64 candidate;

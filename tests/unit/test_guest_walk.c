@@ -22,6 +22,7 @@
 
 static uint8_t *ram;
 static unsigned int nr_reads;
+static void (*on_read)(void); /* what other vCPUs do meanwhile; NULL: nothing */
 static uint64_t unreadable; /* HVA of a page that is not resident; 0: all are */
 
 static int ukp_read_hva(void *dst, __u32 len, __u64 hva)
@@ -31,6 +32,8 @@ static int ukp_read_hva(void *dst, __u32 len, __u64 hva)
 	assert_true(hva >= HVA_BASE && hva - HVA_BASE <= RAM_SIZE - len);
 	/* BPF reads across a page end of the VMM as well, but pages of the guest need not be neighbours. */
 	assert_true((hva & 4095) + len <= 4096);
+	if (on_read)
+		on_read();
 	if (unreadable && (hva & ~4095ull) == unreadable)
 		return -14;
 	memcpy(dst, ram + (hva - HVA_BASE), len);
@@ -211,6 +214,7 @@ static void reset_ram(void)
 	w.rip = 0x100010;
 	next_table = 0x10000;
 	unreadable = 0;
+	on_read = NULL;
 	nr_reads = 0;
 	nr_rows = 0;
 }
@@ -1374,6 +1378,25 @@ static void data_that_looks_like_a_return_address(void **state)
 	assert_int_equal(w.methods & UKP_BY_RECOVERED, 0);
 }
 
+/* Threads' stacks end with 0; so does an old chain that meets a variable of that value. */
+static void a_return_address_of_0_is_half_an_end(void **state)
+{
+	uint64_t slot = STACK_VA + 0x2008;
+
+	(void)state;
+	put_calls(slot);
+	w.stacks.slots[0] = slot;
+	word(slot + 0x430, 0);
+	assert_recovered(PROVEN, 3, A(0x1010), A(0x1110), A(0x1210));
+	word(slot + 0x400, 0);
+	assert_recovered(WEAK, 2, A(0x1010), A(0x1110));
+	/* The old chain with a 0 on the way is lower than the live one, which ends as a stack does. */
+	put_calls(slot);
+	word(slot - 0x100, 0x1110);
+	w.stacks.slots[0] = slot - 0x100;
+	assert_recovered(PROVEN, 5, ALL_CALLS);
+}
+
 /* A call of the leaf, and above it no stack: the caller's own return address follows no call. */
 static void one_good_frame_is_not_enough(void **state)
 {
@@ -1424,8 +1447,8 @@ static void recursion_of_the_leaf_is_weak(void **state)
 	call(0x1030, 0x1500);
 	word(slot - 0x18 * 5, 0x1030);
 	w.stacks.slots[0] = slot - 0x18 * 5;
-	assert_recovered(PROVEN, 10, A(0x1510), A(0x1030), A(0x1020), A(0x1020), A(0x1020), A(0x1020), A(0x1110), A(0x1210),
-			 A(0x1310), A(0x1410));
+	assert_recovered(PROVEN, 10, A(0x1510), A(0x1030), A(0x1020), A(0x1020), A(0x1020), A(0x1020), A(0x1110),
+			 A(0x1210), A(0x1310), A(0x1410));
 }
 
 /* The same frames on a second stack, as two vCPUs or two threads have them. */
@@ -1505,7 +1528,8 @@ static void a_call_across_two_pages(void **state)
 	(void)state;
 	for (ret = 0x1ffc; ret <= 0x200a; ret++) {
 		put_calls(slot);
-		ROW(0x1f00, 0x20ff, .cfa = UKP_CFA_RSP, .cfa_offset = 0x400, .ra_offset = -8, .flags = UKP_UNWIND_ENTRY);
+		ROW(0x1f00, 0x20ff, .cfa = UKP_CFA_RSP, .cfa_offset = 0x400, .ra_offset = -8,
+		    .flags = UKP_UNWIND_ENTRY);
 		call(ret, 0x1000);
 		call(0x1210, 0x1f00);
 		word(slot, ret);
@@ -1574,10 +1598,46 @@ static void memory_that_is_a_circle_is_bounded(void **state)
 	}
 }
 
+static const uint64_t likely[] = { 0x1020, 0x1110, 0x1210, 0x1310, 0x1410, 0x1510, 0x1320, 0x1234 };
+
+static void write_anywhere(void)
+{
+	if (!(rnd() % 4))
+		word(STACK_VA + 0x2000 + (rnd() & 0x7f8), rnd() & 1 ? likely[rnd() % 8] : STACK_VA + (rnd() & 0xfff8));
+}
+
+/* A stack that is proven and then gone, before its frames are gathered: what is handed out is whole all the same. */
+static void a_stack_that_changes_meanwhile(void **state)
+{
+	uint64_t slot = STACK_VA + 0x2008, k;
+	unsigned int i, nr_proven = 0;
+
+	(void)state;
+	for (i = 0; i < 2000; i++) {
+		reset(NULL);
+		put_calls(slot);
+		w.stacks.slots[0] = slot;
+		/* Calls of the leaf that lead nowhere are tried in between, below it. */
+		for (k = 0; k < 0x20; k += 8)
+			word(slot - 0x100 + k, 0x1110);
+		on_read = write_anywhere;
+		recover();
+		on_read = NULL;
+		if (!(w.methods & UKP_BY_RECOVERED))
+			continue;
+		nr_proven++;
+		/* A 0 may have been written where it looks like the end. */
+		assert_int_equal(w.stop, UKP_STOP_ROOT);
+		assert_true(w.nr_frames >= 3 && w.nr_frames <= 5);
+		for (k = 0; k < w.nr_frames; k++)
+			assert_int_equal(w.frames[k], 0x1010 + 0x100 * k);
+	}
+	assert_true(nr_proven > 100 && nr_proven < 1990);
+}
+
 /* The other vCPUs of the guest write while it is looked at. */
 static void random_stacks_without_rsp_are_bounded(void **state)
 {
-	static const uint64_t likely[] = { 0x1020, 0x1110, 0x1210, 0x1310, 0x1410, 0x1510, 0x1320, 0x1234 };
 	uint64_t i, k;
 
 	(void)state;
@@ -1603,6 +1663,7 @@ static void random_stacks_without_rsp_are_bounded(void **state)
 		w.unwind.data_len = rnd() & 1 ? rnd() : 0x10000;
 		w.rip = 0x1000 + rnd() % 0x600;
 		for (k = 0; k < 4; k++) {
+			on_read = k & 1 ? write_anywhere : NULL;
 			recover();
 			assert_true(w.stop < UKP_STOP_MAX);
 			assert_true(w.nr_frames >= 1);
@@ -1737,6 +1798,7 @@ int main(void)
 		TEST(an_indirect_call_on_the_way_allows_no_rival),
 		TEST(old_stacks_below_are_not_taken),
 		TEST(data_that_looks_like_a_return_address),
+		TEST(a_return_address_of_0_is_half_an_end),
 		TEST(one_good_frame_is_not_enough),
 		TEST(a_tail_call_is_weak),
 		TEST(recursion_of_the_leaf_is_weak),
@@ -1746,6 +1808,7 @@ int main(void)
 		TEST(a_call_across_two_pages),
 		TEST(without_a_table_nothing_is_recovered),
 		TEST(memory_that_is_a_circle_is_bounded),
+		TEST(a_stack_that_changes_meanwhile),
 		TEST(random_stacks_without_rsp_are_bounded),
 		TEST(random_guests_are_bounded),
 		TEST(random_tables_are_bounded),

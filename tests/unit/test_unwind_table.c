@@ -553,6 +553,7 @@ static void functions_begin_only_once(void **state)
 	const char *path = beside("odd_cfi");
 	struct unwind_table *t = open_table(path);
 	struct unwind_arrays a;
+	uint64_t addr;
 	size_t k;
 	int i;
 
@@ -563,8 +564,9 @@ static void functions_begin_only_once(void **state)
 			assert_int_equal(a.rules[a.rows[a.pages[k].first].rule].flags &
 						 (UKP_UNWIND_ENTRY | UKP_UNWIND_PART), 0);
 	}
+	addr = address_of(path, "overlap");
 	for (i = 1; i < 32; i++)
-		assert_int_equal(unwind_table__lookup(t, address_of(path, "overlap") + i, NULL)->flags & UKP_UNWIND_ENTRY, 0);
+		assert_int_equal(unwind_table__lookup(t, addr + i, NULL)->flags & UKP_UNWIND_ENTRY, 0);
 	assert_int_equal(unwind_table__lookup(t, address_of(path, "both_same"), NULL)->flags, UKP_UNWIND_ENTRY);
 	assert_int_equal(unwind_table__lookup(t, address_of(path, "both_same") + 4, NULL)->flags, 0);
 	unwind_table__free(t);
