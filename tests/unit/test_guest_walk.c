@@ -40,79 +40,7 @@ static int ukp_read_hva(void *dst, __u32 len, __u64 hva)
 	return 0;
 }
 
-struct ukp_walk;
-static int ukp_translate(struct ukp_walk *w, __u64 gva);
-static int ukp_step(struct ukp_walk *w);
-static void ukp_unwind_lookup(struct ukp_walk *w, __u64 gva);
-static void ukp_unwind_entry(struct ukp_walk *w);
-static int ukp_recover(struct ukp_walk *w);
-static int ukp_page(struct ukp_walk *w, __u32 i);
-static int ukp_reg(struct ukp_walk *w, __u32 i);
-static int ukp_over(struct ukp_walk *w, __u64 from, __u64 end);
-static int ukp_along(struct ukp_walk *w);
-static int ukp_word(struct ukp_walk *w, __u64 slot, __u64 word);
-static int ukp_look(struct ukp_walk *w);
-static int ukp_try(struct ukp_walk *w, __u64 slot);
-static int ukp_frame(struct ukp_walk *w, __u32 i);
-static int ukp_judge(struct ukp_walk *w, __u64 slot);
-
-#include "guest_recover.h"
-#include "guest_walk.h"
-
-static int ukp_step(struct ukp_walk *w)
-{
-	return ukp_walk_step(w);
-}
-
-static int ukp_recover(struct ukp_walk *w)
-{
-	return ukp_recover_stack(w);
-}
-
-static int ukp_page(struct ukp_walk *w, __u32 i)
-{
-	return ukp_recover_page(w, i);
-}
-
-static int ukp_reg(struct ukp_walk *w, __u32 i)
-{
-	return ukp_recover_reg(w, i);
-}
-
-static int ukp_over(struct ukp_walk *w, __u64 from, __u64 end)
-{
-	return ukp_recover_over(w, from, end);
-}
-
-static int ukp_along(struct ukp_walk *w)
-{
-	return ukp_recover_along(w);
-}
-
-static int ukp_word(struct ukp_walk *w, __u64 slot, __u64 word)
-{
-	return ukp_recover_word(w, slot, word);
-}
-
-static int ukp_look(struct ukp_walk *w)
-{
-	return ukp_recover_look(w);
-}
-
-static int ukp_try(struct ukp_walk *w, __u64 slot)
-{
-	return ukp_recover_try(w, slot);
-}
-
-static int ukp_frame(struct ukp_walk *w, __u32 i)
-{
-	return ukp_recover_frame(w, i);
-}
-
-static int ukp_judge(struct ukp_walk *w, __u64 slot)
-{
-	return ukp_recover_judge(w, slot);
-}
+#include "walk_glue.h"
 
 /* The table of a test: what holds from @first to @last. */
 struct rows {
@@ -149,11 +77,6 @@ static void ukp_unwind_entry(struct ukp_walk *w)
 	for (i = w->entry_row.row; i < nr_rows && !w->entry; i--)
 		if (rows[i].rule.flags & UKP_UNWIND_ENTRY)
 			w->entry = rows[i].first;
-}
-
-static int ukp_translate(struct ukp_walk *w, __u64 gva)
-{
-	return ukp_walk_translate(w, gva);
 }
 
 #define P  UKP_PTE_PRESENT
