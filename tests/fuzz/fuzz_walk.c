@@ -16,7 +16,6 @@
 #define RAM_SIZE  (128u << 10)
 #define HVA_BASE  0x7f0000000000ull
 #define ROOT	  (RAM_SIZE - 5 * 4096) /* the page tables are at its end */
-#define MAX_ROWS  16
 #define MAX_READS 60000
 
 static uint8_t ram[RAM_SIZE];
@@ -32,35 +31,6 @@ static int ukp_read_hva(void *dst, __u32 len, __u64 hva)
 }
 
 #include "walk_glue.h"
-
-static struct row {
-	uint32_t first, last;
-	struct ukp_unwind_rule rule;
-} rows[MAX_ROWS];
-static size_t nr_rows;
-
-static void ukp_unwind_lookup(struct ukp_walk *w, __u64 gva)
-{
-	size_t i;
-
-	w->rule = (struct ukp_unwind_rule){ .cfa = UKP_CFA_NONE };
-	for (i = 0; i < nr_rows; i++) {
-		if (gva >= rows[i].first && gva <= rows[i].last) {
-			w->rule = rows[i].rule;
-			w->row.row = i;
-		}
-	}
-}
-
-static void ukp_unwind_entry(struct ukp_walk *w)
-{
-	size_t i;
-
-	w->entry = 0;
-	for (i = w->entry_row.row; i < nr_rows && !w->entry; i--)
-		if (rows[i].rule.flags & UKP_UNWIND_ENTRY)
-			w->entry = rows[i].first;
-}
 
 static const uint8_t *input;
 static size_t left;
@@ -101,7 +71,7 @@ static void make_tables(void)
 static void make_rows(void)
 {
 	struct ukp_unwind_rule *rule;
-	uint32_t at = 0;
+	uint64_t at = 0;
 
 	for (nr_rows = 0, take(0); left && nr_rows < MAX_ROWS && (take(1) & 1); nr_rows++) {
 		rows[nr_rows].first = at;

@@ -42,43 +42,6 @@ static int ukp_read_hva(void *dst, __u32 len, __u64 hva)
 
 #include "walk_glue.h"
 
-/* The table of a test: what holds from @first to @last. */
-struct rows {
-	uint64_t first, last;
-	struct ukp_unwind_rule rule;
-};
-
-#define MAX_ROWS 32
-
-static struct rows rows[MAX_ROWS];
-static size_t nr_rows;
-static unsigned int nr_lookups;
-
-static void ukp_unwind_lookup(struct ukp_walk *w, __u64 gva)
-{
-	size_t i;
-
-	nr_lookups++;
-	w->rule = (struct ukp_unwind_rule){ .cfa = UKP_CFA_NONE };
-	for (i = 0; i < nr_rows; i++) {
-		if (gva >= rows[i].first && gva <= rows[i].last) {
-			w->rule = rows[i].rule;
-			w->row.row = i;
-		}
-	}
-}
-
-/* A test puts the rows of a function one after the other, the first one marked. */
-static void ukp_unwind_entry(struct ukp_walk *w)
-{
-	size_t i;
-
-	w->entry = 0;
-	for (i = w->entry_row.row; i < nr_rows && !w->entry; i--)
-		if (rows[i].rule.flags & UKP_UNWIND_ENTRY)
-			w->entry = rows[i].first;
-}
-
 #define P  UKP_PTE_PRESENT
 #define PS UKP_PTE_LARGE
 

@@ -3,8 +3,8 @@
 #define UNIT_WALK_GLUE_H
 
 /*
- * walk_glue - the walk of a guest's stack outside of BPF: what guest_walk.h and guest_recover.h ask of their includer, but
- * for three functions. ukp_read_hva() comes before this header, ukp_unwind_lookup() and ukp_unwind_entry() after it.
+ * walk_glue - the walk of a guest's stack outside of BPF: what guest_walk.h and guest_recover.h ask of their includer, with a
+ * table of a few rows. ukp_read_hva() comes before this header.
  */
 
 struct ukp_walk;
@@ -84,6 +84,43 @@ static int ukp_judge(struct ukp_walk *w, __u64 slot)
 static int ukp_translate(struct ukp_walk *w, __u64 gva)
 {
 	return ukp_walk_translate(w, gva);
+}
+
+/* The table of a test: what holds from @first to @last. */
+struct rows {
+	uint64_t first, last;
+	struct ukp_unwind_rule rule;
+};
+
+#define MAX_ROWS 32
+
+static struct rows rows[MAX_ROWS];
+static size_t nr_rows;
+static unsigned int nr_lookups;
+
+static void ukp_unwind_lookup(struct ukp_walk *w, __u64 gva)
+{
+	size_t i;
+
+	nr_lookups++;
+	w->rule = (struct ukp_unwind_rule){ .cfa = UKP_CFA_NONE };
+	for (i = 0; i < nr_rows; i++) {
+		if (gva >= rows[i].first && gva <= rows[i].last) {
+			w->rule = rows[i].rule;
+			w->row.row = i;
+		}
+	}
+}
+
+/* A test puts the rows of a function one after the other, the first one marked. */
+static void ukp_unwind_entry(struct ukp_walk *w)
+{
+	size_t i;
+
+	w->entry = 0;
+	for (i = w->entry_row.row; i < nr_rows && !w->entry; i--)
+		if (rows[i].rule.flags & UKP_UNWIND_ENTRY)
+			w->entry = rows[i].first;
 }
 
 #endif /* UNIT_WALK_GLUE_H */
