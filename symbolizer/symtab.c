@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "image.h"
 
 /* Names may share their bytes in the file, but not here: a small file must not fill our memory. */
@@ -48,30 +49,13 @@ struct builder {
 	uint32_t file_at;
 };
 
-static int grow(void **array, size_t *cap, size_t need, size_t size)
-{
-	size_t n = *cap ? *cap : 256;
-	void *p;
-
-	if (need <= *cap)
-		return 0;
-	while (n < need)
-		n *= 2;
-	p = reallocarray(*array, n, size);
-	if (!p)
-		return -ENOMEM;
-	*array = p;
-	*cap = n;
-	return 0;
-}
-
 static int add_name(struct symtab *st, const char *name, uint32_t *at)
 {
 	size_t len = strlen(name) + 1;
 
 	if (st->names_len + len > MAX_NAMES_LEN)
 		return -EBADMSG;
-	if (grow((void **)&st->names, &st->names_cap, st->names_len + len, 1))
+	if (grow__to((void **)&st->names, &st->names_cap, st->names_len + len, 1))
 		return -ENOMEM;
 	*at = st->names_len;
 	memcpy(st->names + st->names_len, name, len);
@@ -104,7 +88,7 @@ static int visit_sym(void *ctx, const struct image_sym *sym)
 		err = add_file(b, sym->file);
 	if (err)
 		return err;
-	if (grow((void **)&b->raws, &b->cap, b->nr + 1, sizeof(*b->raws)))
+	if (grow__to((void **)&b->raws, &b->cap, b->nr + 1, sizeof(*b->raws)))
 		return -ENOMEM;
 	raw = &b->raws[b->nr++];
 	raw->name = name;
@@ -137,7 +121,7 @@ static int add_range(struct symtab *st, const struct raw *raw, uint64_t start, u
 {
 	if (start >= end)
 		return 0;
-	if (grow((void **)&st->ranges, &st->cap, st->nr + 1, sizeof(*st->ranges)))
+	if (grow__to((void **)&st->ranges, &st->cap, st->nr + 1, sizeof(*st->ranges)))
 		return -ENOMEM;
 	st->ranges[st->nr++] = (struct range){ start, end, raw->start, raw->name, raw->file };
 	return 0;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
+
 int kallsyms__find(struct kallsyms_want *want, size_t nr)
 {
 	char line[512], name[384], module[96];
@@ -44,29 +46,12 @@ struct kallsyms_sym {
 	uint32_t name;
 };
 
-static int grow(void **array, size_t *cap, size_t need, size_t size)
-{
-	size_t n = *cap ? *cap : 4096;
-	void *p;
-
-	if (need <= *cap)
-		return 0;
-	while (n < need)
-		n *= 2;
-	p = reallocarray(*array, n, size);
-	if (!p)
-		return -ENOMEM;
-	*array = p;
-	*cap = n;
-	return 0;
-}
-
 static int add(struct kallsyms_table *t, uint64_t addr, const char *name)
 {
 	size_t len = strlen(name) + 1;
 
-	if (t->names_len + len > UINT32_MAX || grow((void **)&t->names, &t->names_cap, t->names_len + len, 1) ||
-	    grow((void **)&t->syms, &t->cap, t->nr + 1, sizeof(*t->syms)))
+	if (t->names_len + len > UINT32_MAX || grow__to((void **)&t->names, &t->names_cap, t->names_len + len, 1) ||
+	    grow__to((void **)&t->syms, &t->cap, t->nr + 1, sizeof(*t->syms)))
 		return -ENOMEM;
 	memcpy(t->names + t->names_len, name, len);
 	t->syms[t->nr++] = (struct kallsyms_sym){ addr, t->names_len };
