@@ -353,8 +353,8 @@ static void gather_notes(struct gatherer *g)
 	if (st->unverified) {
 		flame__print_percent(&g->text, st->unverified, st->total);
 		strbuf__printf(&g->text,
-			       " of %s are named by an image that was not compared with the "
-			       "guest's memory. Names marked [unverified] may be wrong.", unit);
+			       " of %s are named by an image that was not compared with the guest's memory, or "
+			       "differs from it. Names marked [unverified] may be wrong.", unit);
 		note(g);
 	}
 	/* A fifth and more: not a stray address, but an image or symbols that are missing. */

@@ -180,13 +180,13 @@ static int lookup(struct builder *b, uint32_t vm_index, uint64_t gva, bool is_re
 	run->first = b->nr_parts;
 	library = by_library ? symbolizer__library(vm->syms, gva, is_return) : NULL;
 	if (library)
-		err = add_part(b, clean_name(b, library, vm->verified ? NULL : FLAME_UNVERIFIED), FLAME_GUEST);
+		err = add_part(b, clean_name(b, library, vm->verified ? NULL : NAME_UNVERIFIED), FLAME_GUEST);
 	else if (by_library)
 		err = add_part(b, clean_name(b, FLAME_TEXT_NO_LIB, NULL), FLAME_UNKNOWN);
 	n = by_library ? 0 : symbolizer__resolve(vm->syms, gva, is_return, &frames);
 	for (i = n; i-- > 0 && !err;)
 		err = add_part(
-			b, clean_name(b, frames[i].name, vm->verified ? NULL : FLAME_UNVERIFIED),
+			b, clean_name(b, frames[i].name, vm->verified ? NULL : NAME_UNVERIFIED),
 			frames[i].is_inline ? FLAME_INLINE : FLAME_GUEST);
 	if (!n && !by_library) {
 		snprintf(hex, sizeof(hex), "0x%llx", (unsigned long long)gva);

@@ -74,7 +74,7 @@ struct flame_stats {
 	uint64_t complete, incomplete, no_registers; /* by what is known of the guest's stack */
 	uint64_t frames,
 		unresolved;  /* guest frames times samples, and those of them without a name */
-	uint64_t unverified; /* samples whose names come from an image that was not compared */
+	uint64_t unverified; /* samples whose names are marked */
 };
 
 /* Frames that print the same are one, whatever their kind, and names hold no ';' (folded stacks). */
@@ -117,6 +117,5 @@ uint64_t flame__add(uint64_t a, uint64_t b);
 #define FLAME_TEXT_VMM     "[vmm]"
 #define FLAME_TEXT_NO_REGS "[no guest registers]"
 #define FLAME_TEXT_NO_LIB  "[unknown]" /* by library: code without a name */
-#define FLAME_UNVERIFIED   " [unverified]"
 
 #endif /* EXPORTERS_FLAME_TREE_H */

@@ -8,6 +8,7 @@
 
 #include "exit_names.h"
 #include "host_stats.h"
+#include "name.h"
 #include "sink.h"
 #include "strbuf.h"
 #include "vm_label.h"
@@ -1006,6 +1007,8 @@ static int prepare_top(struct writer *w, struct vm_view *view, const struct host
 	for (i = 0; i < nr_listed(vm, top) && i < w->opts.max_functions; i++) {
 		strbuf__truncate(&w->value, 0);
 		vm_label__add(&w->value, from[i].name);
+		if (from[i].is_unverified)
+			strbuf__puts(&w->value, NAME_UNVERIFIED);
 		label = add_label(w, strbuf__str(&w->value));
 		if (strbuf__err(&w->value) || strbuf__err(&w->text))
 			return -ENOMEM;

@@ -19,6 +19,9 @@ struct strbuf;
 /* For formats in which ';' separates frames: it becomes ':'. */
 #define NAME_NO_SEMICOLON 0x1u
 
+/* Follows a name that may be wrong: its image was not compared with what the guest runs, or differs. */
+#define NAME_UNVERIFIED " [unverified]"
+
 /**
  * name__clean() - append a name in a form that is safe to show.
  * @out: receives at most NAME_MAX_BYTES bytes; check strbuf__err() afterwards.

@@ -198,13 +198,13 @@ static uint64_t add_function(struct encoder *e, uint64_t name, uint64_t filename
 	return id;
 }
 
-static uint64_t add_mapping(struct encoder *e, const struct sym_image_info *info)
+static uint64_t add_mapping(struct encoder *e, const struct sym_image_info *info, const char *suffix)
 {
 	struct mapping_key key = {
 		.start = info->gva_start,
 		.limit = info->gva_end,
 		.offset = info->file_offset,
-		.filename = add_foreign(e, info->path, ""),
+		.filename = add_foreign(e, info->path, suffix),
 		.build_id = add_foreign(e, info->build_id, ""),
 		.has_lines = info->has_lines,
 	};
@@ -228,6 +228,11 @@ static uint64_t add_mapping(struct encoder *e, const struct sym_image_info *info
 	return id;
 }
 
+static const char *mark_of(const struct snap_vm *vm)
+{
+	return vm->verified ? "" : NAME_UNVERIFIED;
+}
+
 /* The mapping that holds an address, 0 if none does. */
 static uint64_t find_mapping(struct encoder *e, const struct snap_vm *vm, uint64_t gva)
 {
@@ -237,7 +242,7 @@ static uint64_t find_mapping(struct encoder *e, const struct snap_vm *vm, uint64
 	for (i = 0; vm->syms && i < symbolizer__nr_images(vm->syms); i++) {
 		symbolizer__image_info(vm->syms, i, &info);
 		if (gva >= info.gva_start && gva < info.gva_end)
-			return add_mapping(e, &info);
+			return add_mapping(e, &info, mark_of(vm));
 	}
 	return 0;
 }
@@ -252,7 +257,7 @@ static void put_line(struct encoder *e, uint64_t function, uint32_t line)
 static uint64_t add_location(struct encoder *e, uint32_t vm_index, uint64_t gva, bool is_return)
 {
 	const struct snap_vm *vm = snapshot__vm(e->snap, vm_index);
-	const char *suffix = vm->verified ? "" : FLAME_UNVERIFIED, *name;
+	const char *suffix = mark_of(vm), *name;
 	uint64_t address = is_return && gva ? gva - 1 : gva, id, function;
 	struct location_key key = { .gva = gva, .is_return = is_return };
 	const struct sym_frame *frames;
@@ -295,7 +300,7 @@ static uint64_t add_library(struct encoder *e, uint32_t vm_index, uint64_t gva, 
 
 	if (!library)
 		return add_string_frame(e, add_string(e, FLAME_TEXT_NO_LIB));
-	return add_string_frame(e, add_foreign(e, library, vm->verified ? "" : FLAME_UNVERIFIED));
+	return add_string_frame(e, add_foreign(e, library, vm->verified ? "" : NAME_UNVERIFIED));
 }
 
 /* As add_location(), but cheap for an address that was asked before. */
@@ -456,7 +461,7 @@ static void encode(struct encoder *e, struct sink *sink)
 
 		for (k = 0; vm->syms && k < symbolizer__nr_images(vm->syms); k++) {
 			symbolizer__image_info(vm->syms, k, &image);
-			add_mapping(e, &image);
+			add_mapping(e, &image, mark_of(vm));
 		}
 	}
 	for (i = 0; i < snapshot__nr_stacks(e->snap) && !e->err; i++)

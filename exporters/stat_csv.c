@@ -25,8 +25,8 @@ static void put_field(struct sink *sink, const char *str)
 	sink__puts(sink, "\"");
 }
 
-/* NULL is an empty field. */
-static int put_name(struct sink *sink, const char *name)
+/* A name and what follows it; NULL is an empty field. */
+static int put_marked(struct sink *sink, const char *name, const char *mark)
 {
 	struct strbuf sb = { 0 };
 	int err;
@@ -34,10 +34,16 @@ static int put_name(struct sink *sink, const char *name)
 	if (!name)
 		return 0;
 	name__clean(&sb, name, 0);
+	strbuf__puts(&sb, mark);
 	err = strbuf__err(&sb);
 	put_field(sink, strbuf__str(&sb));
 	strbuf__free(&sb);
 	return err;
+}
+
+static int put_name(struct sink *sink, const char *name)
+{
+	return put_marked(sink, name, "");
 }
 
 static int put_reason(struct sink *sink, uint32_t isa, uint32_t reason)
@@ -76,7 +82,7 @@ static int put_site(struct sink *sink, const struct exit_stats *stats, const str
 	stat_site__resolve(&s, stats, site);
 	err = put_name(sink, stats->vms[site->vm].name);
 	sink__puts(sink, ",");
-	err2 = put_name(sink, s.function);
+	err2 = put_marked(sink, s.function, s.mark);
 	sink__puts(sink, ",");
 	if (s.function)
 		sink__printf(sink, "%" PRIu64, s.offset);

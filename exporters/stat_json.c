@@ -20,7 +20,7 @@
 #include "stat_rows.h"
 #include "strbuf.h"
 
-static int put_name(struct sink *sink, const char *key, const char *name)
+static int put_marked(struct sink *sink, const char *key, const char *name, const char *mark)
 {
 	struct strbuf sb = { 0 };
 	int err;
@@ -31,10 +31,16 @@ static int put_name(struct sink *sink, const char *key, const char *name)
 		return 0;
 	}
 	name__clean(&sb, name, 0);
+	strbuf__puts(&sb, mark);
 	err = strbuf__err(&sb);
 	markup__json(sink, strbuf__str(&sb));
 	strbuf__free(&sb);
 	return err;
+}
+
+static int put_name(struct sink *sink, const char *key, const char *name)
+{
+	return put_marked(sink, key, name, "");
 }
 
 static int put_reason(struct sink *sink, uint32_t isa, uint32_t reason)
@@ -78,7 +84,7 @@ static int put_site(struct sink *sink, const struct exit_stats *stats, const str
 
 	stat_site__resolve(&s, stats, site);
 	sink__puts(sink, "{");
-	err = put_name(sink, "function", s.function);
+	err = put_marked(sink, "function", s.function, s.mark);
 	if (s.function)
 		sink__printf(sink, ",\"offset\":%" PRIu64, s.offset);
 	else

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "exit_filter.h"
+#include "name.h"
 #include "symbolizer.h"
 
 static int compare(uint64_t a, uint64_t b)
@@ -136,12 +137,14 @@ void stat_site__resolve(struct stat_site *out, const struct exit_stats *stats,
 
 	memset(out, 0, sizeof(*out));
 	out->site = *site;
+	out->mark = "";
 	if (site->has_rip && stats->vms[site->vm].syms)
 		nr = symbolizer__resolve(stats->vms[site->vm].syms, site->rip, false, &frames);
 	if (!nr)
 		return;
 	outer = &frames[nr - 1];
 	out->function = outer->name;
+	out->mark = stats->vms[site->vm].verified ? "" : NAME_UNVERIFIED;
 	out->offset = site->rip - outer->start;
 	out->has_offset = true;
 }
@@ -150,9 +153,12 @@ static void resolve_library(struct stat_site *out, const struct exit_stats *stat
 {
 	memset(out, 0, sizeof(*out));
 	out->site = *site;
+	out->mark = "";
 	if (!site->has_rip)
 		return;
 	out->function = symbolizer__library(stats->vms[site->vm].syms, site->rip, false);
+	if (out->function && !stats->vms[site->vm].verified)
+		out->mark = NAME_UNVERIFIED;
 	if (!out->function)
 		out->function = "[unknown]";
 }

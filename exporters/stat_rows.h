@@ -61,6 +61,7 @@ const char *stat_rows__isa_name(uint32_t isa);
 struct stat_site {
 	struct exit_site site;
 	const char *function; /* borrowed from the VM's symbolizer, not cleaned; NULL: none known */
+	const char *mark;     /* what is to follow it: "", or NAME_UNVERIFIED */
 	uint64_t offset;      /* RIP minus the function's start; meaningless without a function */
 	bool has_offset;      /* false for several places in the function */
 };

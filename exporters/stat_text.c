@@ -230,6 +230,7 @@ static void place_cell(struct stat_table *t, const struct stat_site *s)
 {
 	if (s->function) {
 		name__clean(&t->text, s->function, 0);
+		strbuf__puts(&t->text, s->mark);
 		if (s->has_offset && s->offset)
 			strbuf__printf(&t->text, "+0x%" PRIx64, s->offset);
 	} else if (s->site.has_rip) {

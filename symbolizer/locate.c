@@ -159,8 +159,8 @@ enum locate_result locate__find(const struct image *img, const struct locate_pro
 	if (best.good < nr)
 		for (i = 0; i < nr; i++)
 			try_pages(img, probes, nr, &probes[i], &best);
+	info->bias = best.bias;
 	if (best.good && !best.tie) {
-		info->bias = best.bias;
 		info->nr_matching = best.good;
 		return LOCATE_FOUND;
 	}

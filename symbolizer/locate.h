@@ -34,7 +34,7 @@ enum locate_result {
 };
 
 struct locate_info {
-	uint64_t bias;	     /* LOCATE_FOUND: GVA minus image address */
+	uint64_t bias;	     /* LOCATE_FOUND: GVA minus image address; LOCATE_AMBIGUOUS: one of those that fit */
 	size_t nr_matching;  /* probes that agree */
 	uint64_t differs_at; /* LOCATE_DIFFERENT: first GVA whose byte is not the image's */
 };

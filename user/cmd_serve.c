@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd_image.h"
 #include "log.h"
 #include "opener.h"
 #include "rights.h"
@@ -52,7 +53,7 @@ static const struct argp_option options[] = {
 	{ "libraries", OPT_LIBRARIES, "N", 0, "likewise of its N hottest micro-libraries or modules (default: 0)", 0 },
 	{ "kvm-stats", OPT_KVM_STATS, NULL, 0, "export KVM's own statistics of each VM, too; needs debugfs", 0 },
 	{ "max-vms", OPT_MAX_VMS, "N", 0, "VMs at once, 1-100000; the kernel's tables are sized by it (default: 2048)", 0 },
-	{ "symbols", 's', "FILE", 0, "unstripped image of all guests (default: what each VMM booted, or its .dbg twin)", 0 },
+	CMD_IMAGE_OPTIONS,
 	{ "web.listen-address", OPT_LISTEN, "ADDRESS", 0,
 	  "where to listen; repeatable; ':21835' is every address of this host (default: " DEFAULT_ADDRESS ")", 1 },
 	{ "web.telemetry-path", OPT_TELEMETRY_PATH, "PATH", 0, "path of the metrics (default: /metrics)", 1 },
@@ -97,9 +98,6 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'F':
 		o->collector.session.sampler.freq_hz = cli__uint("-F", arg, 1, 10000);
-		break;
-	case 's':
-		o->collector.symbols = arg;
 		break;
 	case OPT_LEVEL:
 		level = level__parse(arg);
@@ -164,7 +162,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		cli__usage_error("serve takes options only; it looks at every VM of this host", "'%s' is not understood", arg);
 		break;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return cmd_image__parse(key, arg, &o->collector.images);
 	}
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd_image.h"
 #include "cmd_target.h"
 #include "exit_filter.h"
 #include "exit_names.h"
@@ -35,7 +36,7 @@ struct stat_cmd_opts {
 	struct session_opts session;
 	struct stat_opts stat;
 	struct exit_filter reasons;
-	const char *symbols;
+	struct naming_opts images;
 	const char *output;
 	const char *format;
 };
@@ -50,7 +51,7 @@ static const struct argp_option options[] = {
 	{ "level", OPT_LEVEL, "LEVEL", 0,
 	  "counters: what KVM counts anyway, at no cost; sampling: and where vCPUs are; exits (default): every exit; "
 	  "full: and the stacks of some. SIGUSR1 and SIGUSR2 change it by one while it runs", 0 },
-	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: what the VMM booted, or its .dbg twin)", 0 },
+	CMD_IMAGE_OPTIONS,
 	{ "output", 'o', "FILE", 0, "where to (default: standard output)", 0 },
 	{ "format", 'f', "FORMAT", 0, "text (default), perf, kvmexit, json or csv", 0 },
 	{ 0 },
@@ -177,9 +178,6 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case OPT_REASON:
 		choose_reasons(o, arg);
 		break;
-	case 's':
-		o->symbols = arg;
-		break;
 	case 'o':
 		o->output = arg;
 		break;
@@ -187,7 +185,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		o->format = arg;
 		break;
 	default:
-		return cmd_target__parse(key, arg, state, &o->session);
+		if (cmd_image__parse(key, arg, &o->images) == ARGP_ERR_UNKNOWN)
+			return cmd_target__parse(key, arg, state, &o->session);
 	}
 	return 0;
 }
@@ -301,7 +300,7 @@ static int run_stat(const struct stat_cmd_opts *o)
 				 o->format, level__name(o->session.level));
 	if (o->stat.by_library && strcmp(o->format, "text"))
 		cli__usage_error("leave -f out, or take --by function", "-f %s knows no libraries", o->format);
-	err = naming__new(&naming, o->symbols);
+	err = naming__new(&naming, &o->images);
 	if (!err)
 		err = recording__new(&rec);
 	if (!err)

@@ -28,9 +28,6 @@ static bool parse_by(const char *arg)
 error_t cmd_view__parse(int key, char *arg, struct cmd_view *v)
 {
 	switch (key) {
-	case 's':
-		v->symbols = arg;
-		break;
 	case CMD_VIEW_WEIGHT:
 		v->by_time = parse_weight(arg);
 		v->exits_only = "--weight";
@@ -40,7 +37,7 @@ error_t cmd_view__parse(int key, char *arg, struct cmd_view *v)
 		v->exits_only = "--idle";
 		break;
 	case CMD_VIEW_NO_INLINE:
-		v->no_inline = true;
+		v->images.no_inline = true;
 		break;
 	case CMD_VIEW_BY:
 		v->by_library = parse_by(arg);
@@ -49,19 +46,19 @@ error_t cmd_view__parse(int key, char *arg, struct cmd_view *v)
 		v->roots = true;
 		break;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return cmd_image__parse(key, arg, &v->images);
 	}
 	return 0;
 }
 
 int cmd_view__naming(const struct cmd_view *v, struct naming **out)
 {
-	int err = naming__new(out, v->symbols);
+	struct naming_opts opts = v->images;
 
 	/* The lines tell the library. */
-	if (!err && v->no_inline && !v->by_library)
-		naming__without_inlines(*out);
-	return err;
+	if (v->by_library)
+		opts.no_inline = false;
+	return naming__new(out, &opts);
 }
 
 struct naming_what cmd_view__what(const struct cmd_view *v, bool is_exits)

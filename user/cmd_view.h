@@ -7,15 +7,15 @@
 #include <argp.h>
 #include <stdbool.h>
 
+#include "cmd_image.h"
 #include "naming.h"
 
 /* What was asked for; zeroed, it is what is shown by default. Strings are borrowed. */
 struct cmd_view {
-	const char *symbols;
+	struct naming_opts images;
 	const char *exits_only; /* an option that was given and is about VM exits, or NULL */
 	bool by_time;
 	bool idle;
-	bool no_inline;
 	bool by_library;
 	bool roots;
 };
@@ -24,7 +24,7 @@ enum { CMD_VIEW_WEIGHT = 2048, CMD_VIEW_IDLE, CMD_VIEW_NO_INLINE, CMD_VIEW_BY, C
 
 /* Rows of an argp option table. */
 #define CMD_VIEW_OPTIONS                                                                                         \
-	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: what the VMM booted, or its .dbg twin)", 0 }, \
+	CMD_IMAGE_OPTIONS,                                                                                               \
 	{ "weight", CMD_VIEW_WEIGHT, "WHAT", 0, "of exits: count (default), or time, the host time they took", 0 },         \
 	{ "idle", CMD_VIEW_IDLE, NULL, 0, "count the time of exits in which the guest waits (HLT), too", 0 },               \
 	{ "no-inline", CMD_VIEW_NO_INLINE, NULL, 0, "show no inlined functions, and no lines", 0 },             \

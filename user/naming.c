@@ -25,8 +25,8 @@ enum vm_state {
 	VM_BAD_IMAGE,	 /* it is of no use: see verdict */
 	VM_NO_SYMBOLS,	 /* stripped */
 	VM_NO_PROOF,	 /* names in use, but the guest showed no code of it yet */
-	VM_DIFFERENT,	 /* the guest runs other code */
-	VM_AMBIGUOUS,	 /* more than one load bias fits */
+	VM_DIFFERENT,	 /* the guest runs other code; names are in use only by force */
+	VM_AMBIGUOUS,	 /* more than one load bias fits; likewise */
 	VM_VERIFIED,
 };
 
@@ -43,7 +43,8 @@ struct vm_naming {
 };
 
 struct naming {
-	bool without_inlines;
+	bool force;
+	bool no_inline;
 	char *symbols;
 	struct vm_naming *vms;
 	size_t nr;
@@ -84,29 +85,26 @@ static int check_users_image(const char *path)
 	return err && err != -ENOMEM ? -EINVAL : err;
 }
 
-int naming__new(struct naming **out, const char *symbols)
+int naming__new(struct naming **out, const struct naming_opts *opts)
 {
 	struct naming *n;
 	int err;
 
-	err = symbols ? check_users_image(symbols) : 0;
+	err = opts->symbols ? check_users_image(opts->symbols) : 0;
 	if (err)
 		return err;
 	n = calloc(1, sizeof(*n));
 	if (!n)
 		return -ENOMEM;
-	n->symbols = symbols ? strdup(symbols) : NULL;
-	if (symbols && !n->symbols) {
+	n->force = opts->force;
+	n->no_inline = opts->no_inline;
+	n->symbols = opts->symbols ? strdup(opts->symbols) : NULL;
+	if (opts->symbols && !n->symbols) {
 		free(n);
 		return -ENOMEM;
 	}
 	*out = n;
 	return 0;
-}
-
-void naming__without_inlines(struct naming *n)
-{
-	n->without_inlines = true;
 }
 
 static void release_vm(struct vm_naming *vm)
@@ -188,7 +186,7 @@ static int use_image(const struct naming *n, struct vm_naming *vm, struct image 
 		image__free(img);
 		return err;
 	}
-	if (n->without_inlines)
+	if (n->no_inline)
 		symbolizer__without_lines(vm->syms);
 	err = symbolizer__add_image(vm->syms, img, bias);
 	vm->state = state;
@@ -244,9 +242,6 @@ static int try_vm(struct naming *n, struct vm_naming *vm, const struct recording
 		return use_image(n, vm, img, vm->where.bias, VM_VERIFIED);
 	case LOCATE_NO_PROBES:
 	case LOCATE_NOT_COVERED:
-		/* A position-independent image without a proven bias would give wrong names, not unproven ones. */
-		if (!image__is_pic(img))
-			return use_image(n, vm, img, 0, VM_NO_PROOF);
 		vm->state = VM_NO_PROOF;
 		break;
 	case LOCATE_DIFFERENT:
@@ -256,6 +251,9 @@ static int try_vm(struct naming *n, struct vm_naming *vm, const struct recording
 		vm->state = VM_AMBIGUOUS;
 		break;
 	}
+	/* A position-independent image without a proven bias would give wrong names, not unproven ones. */
+	if (vm->state == VM_AMBIGUOUS ? n->force : !image__is_pic(img) && (n->force || vm->state == VM_NO_PROOF))
+		return use_image(n, vm, img, vm->where.bias, vm->state);
 	image__free(img);
 	symbolizer__put(vm->syms);
 	vm->syms = NULL;
@@ -322,10 +320,24 @@ uint64_t naming__unresolved(struct naming *n, const struct recording *r, bool ex
 	return nr;
 }
 
+static void talk_about_force(const struct vm_naming *vm, const struct recording_vm_data *data)
+{
+	if (vm->state == VM_DIFFERENT)
+		log_warn("image: %s: %s: not what the guest runs: memory differs at 0x%" PRIx64
+			 ": its names are used by force, and marked [unverified]", data->name, vm->path, vm->where.differs_at);
+	else
+		log_warn("image: %s: %s: more than one load address fits: names are by 0x%" PRIx64
+			 ", by force, and marked [unverified]", data->name, vm->path, vm->bias);
+}
+
 static void talk_about(const struct naming *n, const struct vm_naming *vm, const struct recording_vm_data *data)
 {
 	if (!data->nr_samples)
 		return;
+	if (vm->syms && (vm->state == VM_DIFFERENT || vm->state == VM_AMBIGUOUS)) {
+		talk_about_force(vm, data);
+		return;
+	}
 	switch (vm->state) {
 	case VM_NO_IMAGE:
 		log_warn("image: %s: the VMM's command line names no image: frames will be addresses", data->name);
@@ -345,14 +357,16 @@ static void talk_about(const struct naming *n, const struct vm_naming *vm, const
 		log_hint("keep the unstripped file of the build and pass it: -s FILE");
 		break;
 	case VM_NO_PROOF:
-		log_warn("image: %s: %s: the guest showed no code of it: names are not proven", data->name, vm->path);
+		log_warn("image: %s: %s: the guest showed no code of it: %s", data->name, vm->path,
+			 vm->syms ? "names are marked [unverified]" : "frames will be addresses");
 		log_hint("the guest may still be in its firmware, or run another image: record longer, or pass -s FILE");
 		break;
 	case VM_DIFFERENT:
 		log__write(n->symbols ? LOG_LEVEL_ERR : LOG_LEVEL_WARN,
 			   "image: %s: %s: not what the guest runs: memory differs at 0x%" PRIx64
 			   ": frames will be addresses", data->name, vm->path, vm->where.differs_at);
-		log_hint("was the unikernel rebuilt after it was started? pass the file that was booted: -s FILE");
+		log_hint("was the unikernel rebuilt after it was started? pass the file that was booted: -s FILE; "
+			 "or use these names all the same: --force");
 		break;
 	case VM_AMBIGUOUS:
 		log_warn("image: %s: %s: more than one load address fits: frames will be addresses", data->name,
@@ -688,7 +702,7 @@ int naming__snapshot(struct naming *n, const struct recording *r, const struct n
 	snapshot__seal(f.snap);
 	for (i = 0; i < n->nr && !what->live; i++) {
 		talk_about(n, &n->vms[i], recording__vm_data(r, i));
-		refused |= n->symbols && n->vms[i].state == VM_DIFFERENT;
+		refused |= n->symbols && n->vms[i].state == VM_DIFFERENT && !n->vms[i].syms;
 	}
 	*out = f.snap;
 	return refused ? -EBADMSG : 0;
@@ -717,6 +731,10 @@ char *naming__image(const struct naming *n, const struct recording *r, uint32_t 
 		return strdup(vm->path);
 	case VM_NO_PROOF:
 		return strdup(vm->path);
+	case VM_DIFFERENT:
+	case VM_AMBIGUOUS: /* by force: the user says that it is the one */
+		*bias = vm->bias;
+		return vm->syms ? strdup(vm->path) : NULL;
 	default:
 		return NULL;
 	}

@@ -6,8 +6,8 @@
  * naming - which image each VM of a recording runs, proven by bytes; and the snapshot with those names.
  *
  * Truth before names: an image is used when the code that was read from the guest is the image's, at one
- * load bias. An image that differs is not used at all; where the guest showed no code, names are marked
- * unverified.
+ * load bias. An image that differs is not used, unless that is asked for; where the guest showed no code, and where
+ * the image differs, names are marked unverified.
  *
  * Threads: the collector thread.
  */
@@ -25,17 +25,22 @@ struct recording_counts;
 struct snapshot;
 struct symbolizer;
 
+/* What was asked for; zeroed, it is what is shown by default. */
+struct naming_opts {
+	const char *symbols; /* image of all VMs; NULL: what the VMs' command lines name */
+	bool force;	     /* use an image that is not what the guest runs; its names are marked */
+	bool no_inline;	     /* show no inlined functions and no source lines */
+};
+
 /**
  * naming__new() - prepare.
- * @symbols: image given by the user for all VMs, or NULL to use what the VMs' command lines name; copied.
+ * @opts: copied.
  *
  * The user's image is opened at once, so that a wrong file is reported before anything is recorded.
  *
- * Return: 0; -EINVAL if @symbols is of no use (reported on stderr); -ENOMEM.
+ * Return: 0; -EINVAL if it is of no use (reported on stderr); -ENOMEM.
  */
-int naming__new(struct naming **out, const char *symbols);
-/** naming__without_inlines() - show no inlined functions and no source lines; before the first update. */
-void naming__without_inlines(struct naming *n);
+int naming__new(struct naming **out, const struct naming_opts *opts);
 void naming__free(struct naming *n); /* accepts NULL */
 
 /**
@@ -87,8 +92,8 @@ void naming__status(const struct naming *n, size_t i, struct naming_status *out)
  *
  * Says on stderr, once per VM, when names are missing or not proven, and why.
  *
- * Return: 0; -EBADMSG if the user's image is not what a guest runs (the snapshot is good, its frames are
- * addresses); -ENOMEM.
+ * Return: 0; -EBADMSG if the user's image is not what a guest runs and is not used (the snapshot is good, its frames
+ * are addresses); -ENOMEM.
  */
 int naming__snapshot(struct naming *n, const struct recording *r, const struct naming_what *what,
 		     struct snapshot **out);
@@ -108,7 +113,7 @@ bool naming__linear_offset(const struct naming *n, const char *image, uint64_t *
  * @id: of the VM in the recording.
  * @image: as the VMM's command line names it, or NULL; for a VM that the recording has not seen yet.
  * @bias: receives its load bias.
- * @is_proven: receives whether the guest's code was compared with it; if not, @bias is 0.
+ * @is_proven: receives whether the guest's code was compared with it and is the same.
  *
  * Return: path, to be freed; NULL if there is none, or the guest runs other code.
  */

@@ -189,7 +189,7 @@ static int open_all(struct serve *s, struct serve_collector_opts *o, int sock)
 	}
 	err = serve_link__new(&s->link, sock, o->session.wake_fd);
 	if (!err)
-		err = naming__new(&s->naming, o->symbols);
+		err = naming__new(&s->naming, &o->images);
 	if (!err)
 		err = recording__new(&s->rec);
 	if (!err)

@@ -11,11 +11,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "naming.h"
 #include "session.h"
 
 struct serve_collector_opts {
 	struct session_opts session;
-	const char *symbols;
+	struct naming_opts images; /* of all VMs */
 	size_t max_functions;
 	size_t max_libraries;
 	size_t max_profiles; /* that are taken at once */

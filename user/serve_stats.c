@@ -17,6 +17,7 @@
 #include "profile.h"
 #include "recording.h"
 #include "session.h"
+#include "strbuf.h"
 #include "strpool.h"
 #include "symbolizer.h"
 #include "vm_registry.h"
@@ -26,6 +27,8 @@
 #define KEEP_MAX      64	     /* ended VMs that are remembered at once */
 #define FUNCTIONS_MAX 4096	     /* functions of one VM that are counted, to find the hottest */
 #define FUNCTION_MIN  100	     /* samples before a function may be called hot */
+#define VERIFIED      'v'	     /* letters in front of its name */
+#define UNVERIFIED    'u'
 
 struct function {
 	uint64_t samples;
@@ -87,6 +90,7 @@ struct serve_stats {
 	uint64_t start_wall_ns;
 	uint64_t exit_cost_ns, sample_cost_ns; /* as shown last: estimates may not fall */
 	bool emulated;
+	struct strbuf name; /* of a function, while it is counted */
 };
 
 int serve_stats__new(struct serve_stats **out, struct recording *rec, struct naming *naming, size_t max_functions,
@@ -134,6 +138,7 @@ void serve_stats__free(struct serve_stats *s)
 		release_vm(&s->vms[i]);
 	free(s->vms);
 	free(s->by_id);
+	strbuf__free(&s->name);
 	free(s);
 }
 
@@ -236,7 +241,9 @@ static struct vcpu_times *get_vcpu(struct served_vm *vm, uint32_t id)
 	return &vcpus[vm->nr_vcpus++];
 }
 
-static int count_top(struct top *top, const char *name, uint64_t samples, size_t max)
+/* A name that is in doubt is another one than the same without doubt: the first letter tells. @key: room. */
+static int count_top(struct strbuf *key, struct top *top, const char *name, bool is_unverified, uint64_t samples,
+		     size_t max)
 {
 	struct function *functions;
 	size_t nr;
@@ -245,7 +252,10 @@ static int count_top(struct top *top, const char *name, uint64_t samples, size_t
 	if (!top->names || strpool__nr(top->names) >= FUNCTIONS_MAX)
 		return 0;
 	nr = strpool__nr(top->names);
-	id = strpool__add(top->names, name, strlen(name));
+	strbuf__truncate(key, 0);
+	strbuf__addc(key, is_unverified ? UNVERIFIED : VERIFIED);
+	strbuf__puts(key, name);
+	id = strbuf__err(key) ? -ENOMEM : strpool__add(top->names, key->data, key->len);
 	if (id < 0)
 		return -ENOMEM;
 	if ((size_t)id == nr) {
@@ -284,6 +294,7 @@ static int add_stack(struct serve_stats *s, const struct profile_stack *st)
 	struct vcpu_times *vcpu;
 	const struct sym_frame *frames;
 	const char *library;
+	bool is_unverified;
 	uint32_t i;
 	size_t nr;
 
@@ -301,10 +312,13 @@ static int add_stack(struct serve_stats *s, const struct profile_stack *st)
 		nr = symbolizer__resolve(status.syms, st->frames[i], i > 0, &frames);
 		if (nr) {
 			/* The function, not what was inlined into it. */
-			if (!i && count_top(&vm->functions, frames[nr - 1].name, st->count, s->max_functions))
+			is_unverified = status.verdict != NAMING_VERIFIED;
+			if (!i && count_top(&s->name, &vm->functions, frames[nr - 1].name, is_unverified, st->count,
+					    s->max_functions))
 				return -ENOMEM;
 			library = !i && s->max_libraries ? symbolizer__library(status.syms, st->frames[i], false) : NULL;
-			if (library && count_top(&vm->libraries, library, st->count, s->max_libraries))
+			if (library && count_top(&s->name, &vm->libraries, library, is_unverified, st->count,
+						 s->max_libraries))
 				return -ENOMEM;
 			continue;
 		}
@@ -535,6 +549,7 @@ static void *array(size_t nr, size_t size)
 
 static int fill_top(struct host_stats *hs, struct host_function **out, size_t *nr, const struct top *top)
 {
+	const char *name;
 	size_t i;
 
 	if (!top->nr_listed)
@@ -545,8 +560,10 @@ static int fill_top(struct host_stats *hs, struct host_function **out, size_t *n
 	for (i = 0; i < strpool__nr(top->names); i++) {
 		if (!top->all[i].listed)
 			continue;
-		if (host_stats__copy_str(hs, &(*out)[*nr].name, strpool__get(top->names, i, NULL)))
+		name = strpool__get(top->names, i, NULL);
+		if (host_stats__copy_str(hs, &(*out)[*nr].name, name + 1))
 			return -ENOMEM;
+		(*out)[*nr].is_unverified = *name == UNVERIFIED;
 		(*out)[(*nr)++].samples = top->all[i].samples;
 	}
 	return 0;

@@ -135,8 +135,8 @@ static inline struct host_stats *fix_host_small(void)
 		{ "halt_exits", true, 77 },
 		{ "pages_4k", false, 512 },
 	};
-	static const struct host_function functions[] = { { "hot_leaf", 60 }, { "worker_a", 20 } };
-	static const struct host_function libraries[] = { { "lib/ukalloc", 70 }, { "app", 10 } };
+	static const struct host_function functions[] = { { "hot_leaf", 60, false }, { "worker_a", 20, false } };
+	static const struct host_function libraries[] = { { "lib/ukalloc", 70, false }, { "app", 10, false } };
 	struct host_stats *hs = fix_host_new();
 	struct host_vm *vm = fix_host_add_vm(hs, "web0");
 	struct host_exit exits[] = {
@@ -218,7 +218,7 @@ static inline struct host_stats *fix_host_hostile(void)
 		vm->image_path = vm->image_name = vm->uuid = vm->build_id = vm->name;
 		vm->pid = i % 2 ? INT32_MAX : -1;
 		for (k = 0; k < ARRAY_SIZE(functions); k++)
-			functions[k] = (struct host_function){ fix_hostile_names[k], 1 };
+			functions[k] = (struct host_function){ fix_hostile_names[k], 1, false };
 		for (k = 0; k < ARRAY_SIZE(stats); k++) {
 			snprintf(buf, sizeof(buf), "stat\"%zu\n", k);
 			stats[k] = (struct host_kvm_stat){ .cumulative = k % 2, .value = k };

@@ -439,9 +439,10 @@ static void functions_are_counted_once(void **state)
 {
 	struct host_stats *hs = fix_host_new();
 	struct host_vm *vm = fix_host_add_vm(hs, "vm");
-	struct host_function functions[] = { { "hot_leaf", 5 },
-					     { "C::f(int)", 3 },
-					     { "hot_leaf", 2 } };
+	struct host_function functions[] = { { "hot_leaf", 5, false },
+					     { "C::f(int)", 3, false },
+					     { "hot_leaf", 4, true },
+					     { "hot_leaf", 2, false } };
 	struct metrics_opts opts = { .max_functions = 1 };
 	char *page;
 
@@ -450,6 +451,7 @@ static void functions_are_counted_once(void **state)
 	page = page_of(hs, NULL, METRICS_TEXT, NULL);
 	assert_value(page, "ukprof_vm_function_samples_total{vm=\"vm\",function=\"hot_leaf\"}",
 		     "7");
+	assert_value(page, "ukprof_vm_function_samples_total{vm=\"vm\",function=\"hot_leaf [unverified]\"}", "4");
 	assert_value(page, "ukprof_vm_function_samples_total{vm=\"vm\",function=\"C::f(int)\"}",
 		     "3");
 	free(page);

@@ -56,7 +56,7 @@ static void assert_folded(struct recording *r, bool roots, const char *want)
 	const char *data;
 	size_t len;
 
-	assert_int_equal(naming__new(&n, NULL), 0);
+	assert_int_equal(naming__new(&n, &(struct naming_opts){ 0 }), 0);
 	assert_int_equal(naming__snapshot(n, r, &what, &snap), 0);
 	assert_int_equal(sink__memory(&sink), 0);
 	assert_int_equal(exporter_folded.write(snap, &(struct export_opts){ 0 }, sink), 0);
@@ -177,7 +177,7 @@ static void the_longest_stacks(void **state)
 	(void)state;
 	len = make_host(&rec, 3, UKP_MAX_KERNEL, UKP_MAX_VMM, UKP_MAX_FRAMES, KERNEL);
 	assert_int_equal(recording__record(r, &rec, len), 0);
-	assert_int_equal(naming__new(&n, NULL), 0);
+	assert_int_equal(naming__new(&n, &(struct naming_opts){ 0 }), 0);
 	assert_int_equal(naming__snapshot(n, r, &what, &snap), 0);
 	assert_int_equal(snapshot__stack(snap, 0)->nr_host, 2 + UKP_MAX_KERNEL + UKP_MAX_VMM);
 	assert_int_equal(snapshot__stack(snap, 0)->nr_frames, UKP_MAX_FRAMES);

@@ -466,6 +466,9 @@ static void pprof_names_in_doubt_are_not_shared(void **state)
 	assert_int_equal(p->nr_location, 3);
 	assert_string_equal(string(p, get(p->function[0], 2)), "hot_leaf");
 	assert_string_equal(string(p, get(p->function[1], 2)), "hot_leaf [unverified]");
+	assert_int_equal(p->nr_mapping, 2);
+	assert_string_equal(string(p, get(p->mapping[0], 5)), "/srv/web/app.dbg");
+	assert_string_equal(string(p, get(p->mapping[1], 5)), "/srv/web/app.dbg [unverified]");
 	assert_string_equal(string(p, get(p->function[2], 2)), "0x100310");
 }
 

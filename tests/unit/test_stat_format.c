@@ -5,6 +5,7 @@
 #include "check_json.h"
 #include "export_fixture.h"
 #include "exit_filter.h"
+#include "name.h"
 #include "stat_fixture.h"
 #include "stat_rows.h"
 #include "utf8.h"
@@ -211,6 +212,28 @@ static void formats_are_found_by_name(void **state)
 		assert_ptr_equal(stat_format__by_name((*f)->name), *f);
 	assert_null(stat_format__by_name("tex"));
 	assert_null(stat_format__by_name(""));
+}
+
+/* A name from an image that was not compared, or differs, says so wherever it is shown. */
+static void names_in_doubt_are_marked(void **state)
+{
+	static const char *const formats[] = { "text", "csv", "json" };
+	struct exit_stats *s;
+	char *text;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(formats); i++) {
+		text = fix_stat_write(formats[i], fix_stats(), &by_function);
+		assert_non_null(strstr(text, "worker_a"));
+		assert_null(strstr(text, NAME_UNVERIFIED));
+		free(text);
+		s = fix_stats();
+		s->vms[0].verified = false;
+		text = fix_stat_write(formats[i], s, &by_function);
+		assert_non_null(strstr(text, "worker_a" NAME_UNVERIFIED));
+		free(text);
+	}
 }
 
 /* --- JSON --- */
@@ -640,6 +663,7 @@ int main(void)
 		cmocka_unit_test(layouts_are_exactly_these),
 		cmocka_unit_test(layouts_do_not_depend_on_the_locale),
 		cmocka_unit_test(formats_are_found_by_name),
+		cmocka_unit_test(names_in_doubt_are_marked),
 		cmocka_unit_test(json_is_valid_and_complete),
 		cmocka_unit_test(nothing_at_all_is_fine),
 		cmocka_unit_test(a_vm_without_exits_says_so),

@@ -42,7 +42,7 @@ enum host_image_state {
 	HOST_IMAGE_NONE = 0,   /* none was found: addresses stay addresses */
 	HOST_IMAGE_UNVERIFIED, /* not yet compared with guest memory */
 	HOST_IMAGE_VERIFIED,   /* its text is what the guest runs */
-	HOST_IMAGE_WRONG,      /* its text is not what the guest runs: names are not used */
+	HOST_IMAGE_WRONG,      /* its text is not what the guest runs: names are used only by force */
 	HOST_NR_IMAGE_STATES
 };
 
@@ -79,6 +79,7 @@ struct host_exit {
 struct host_function {
 	const char *name; /* copied; untrusted: it comes from an image */
 	uint64_t samples;
+	bool is_unverified; /* the image was not compared with what the guest runs, or differs */
 };
 
 /* One of KVM's own statistics. */

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cmd_image.h"
+
+error_t cmd_image__parse(int key, char *arg, struct naming_opts *o)
+{
+	switch (key) {
+	case 's':
+		o->symbols = arg;
+		break;
+	case CMD_IMAGE_FORCE:
+		o->force = true;
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef USER_CMD_IMAGE_H
+#define USER_CMD_IMAGE_H
+
+/* cmd_image - what the verbs that show names share: the options that say from which image they come. */
+
+#include <argp.h>
+
+#include "naming.h"
+
+enum { CMD_IMAGE_FORCE = 2064 }; /* keys */
+
+/* Rows of an argp option table. */
+#define CMD_IMAGE_OPTIONS                                                                                        \
+	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: what the VMM booted, or its .dbg twin)", 0 }, \
+	{ "force", CMD_IMAGE_FORCE, NULL, 0, "use the names of an image that is not what the guest runs; each is marked [unverified]", 0 }
+
+/**
+ * cmd_image__parse() - take a key of an argp parser that belongs to the images.
+ *
+ * Return: 0; ARGP_ERR_UNKNOWN if the key is none of these.
+ */
+error_t cmd_image__parse(int key, char *arg, struct naming_opts *o);
+
+#endif /* USER_CMD_IMAGE_H */
