@@ -325,6 +325,19 @@ $(O)/unit/odd_cfi: tests/unit/odd_cfi.S
 $(O)/unit/odd_cfi.z: $(O)/unit/odd_cfi
 	$(call say,OBJCPY)objcopy --compress-debug-sections=zlib $< $@
 
+# What test_debug_file strips: with a build-id, without one, and of another build.
+SPLIT_IDS := with_id without_id other_id
+with_id_LDFLAGS    := -Wl,--build-id=0x0123456789abcdef
+without_id_LDFLAGS := -Wl,--build-id=none
+other_id_LDFLAGS   := -Wl,--build-id=0x0123456789abcdee
+
+$(SPLIT_IDS:%=$(O)/unit/%): $(O)/unit/%: tests/unit/split.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -O1 -g -ffreestanding -fno-pie -fno-asynchronous-unwind-tables -fno-stack-protector -fcf-protection=none \
+		-nostdlib -static -no-pie $($*_LDFLAGS) $< -o $@
+
+$(O)/unit/test_debug_file: | $(SPLIT_IDS:%=$(O)/unit/%)
+
 $(O)/unit/test_unwind_table: | $(O)/unit/odd_cfi $(O)/unit/odd_cfi.z guests
 
 # --- bench ---

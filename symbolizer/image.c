@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define MAX_TEXTS    64		   /* executable segments of one image */
 #define MAX_TEXT_LEN (1ULL << 30)  /* bytes of code: more is no unikernel but an attack on our memory */
@@ -22,6 +23,7 @@ struct image {
 	uint64_t file_size;
 	uint64_t entry;
 	bool is_pic;
+	struct image *debug; /* or NULL */
 	size_t nr_texts;
 	struct image_text texts[MAX_TEXTS];
 };
@@ -232,7 +234,7 @@ static enum image_verdict find_build_id(struct image *img)
 	return IMAGE_OK;
 }
 
-enum image_verdict image__open(struct image **out, const char *path)
+static enum image_verdict open_file(struct image **out, const char *path, bool is_debug)
 {
 	enum image_verdict verdict;
 	struct image *img;
@@ -266,7 +268,8 @@ enum image_verdict image__open(struct image **out, const char *path)
 	if (!img->elf)
 		goto err;
 	verdict = check_sections(img);
-	if (!verdict)
+	/* A debug file has the headers of the code, but not its bytes. */
+	if (!verdict && !is_debug)
 		verdict = read_texts(img);
 	if (!verdict)
 		verdict = find_build_id(img);
@@ -281,12 +284,29 @@ err:
 	return verdict;
 }
 
+enum image_verdict image__open(struct image **out, const char *path)
+{
+	return open_file(out, path, false);
+}
+
+enum image_verdict image__open_debug(struct image **out, const char *path)
+{
+	return open_file(out, path, true);
+}
+
+void image__attach(struct image *img, struct image *debug)
+{
+	image__free(img->debug);
+	img->debug = debug;
+}
+
 void image__free(struct image *img)
 {
 	size_t i;
 
 	if (!img)
 		return;
+	image__free(img->debug);
 	for (i = 0; i < img->nr_texts; i++)
 		free((uint8_t *)img->texts[i].bytes);
 	elf_end(img->elf);
@@ -383,7 +403,43 @@ static Elf_Scn *find_section(struct image *img, const char *name, GElf_Shdr *sh)
 	return NULL;
 }
 
-int image__read_section(struct image *img, const char *name, uint64_t max_len, struct image_section *out)
+bool image__has_section(struct image *img, const char *name)
+{
+	GElf_Shdr sh;
+
+	return find_section(img, name, &sh) && sh.sh_size;
+}
+
+const char *image__lines_path(struct image *img)
+{
+	return img->debug && !image__has_section(img, ".debug_info") ? img->debug->path : img->path;
+}
+
+int image__crc32(const struct image *img, uint32_t *crc)
+{
+	const size_t room = 1 << 16;
+	uint64_t done = 0;
+	uLong sum = crc32(0, NULL, 0);
+	uint8_t *buf;
+	size_t n;
+
+	buf = malloc(room);
+	if (!buf)
+		return -ENOMEM;
+	for (; done < img->file_size; done += n) {
+		n = img->file_size - done < room ? img->file_size - done : room;
+		if (read_at(img, buf, n, done)) {
+			free(buf);
+			return -EIO;
+		}
+		sum = crc32(sum, buf, n);
+	}
+	free(buf);
+	*crc = sum;
+	return 0;
+}
+
+static int read_section(struct image *img, const char *name, uint64_t max_len, struct image_section *out)
 {
 	GElf_Chdr chdr;
 	GElf_Shdr sh;
@@ -418,6 +474,13 @@ int image__read_section(struct image *img, const char *name, uint64_t max_len, s
 	memcpy(bytes, data->d_buf, data->d_size);
 	*out = (struct image_section){ .addr = sh.sh_addr, .len = data->d_size, .bytes = bytes };
 	return 0;
+}
+
+int image__read_section(struct image *img, const char *name, uint64_t max_len, struct image_section *out)
+{
+	int err = read_section(img, name, max_len, out);
+
+	return err == -ENOENT && img->debug ? read_section(img->debug, name, max_len, out) : err;
 }
 
 static Elf_Scn *find_table(struct image *img, GElf_Word type, GElf_Shdr *sh)
@@ -479,6 +542,11 @@ int image__for_each_sym(struct image *img, int (*visit)(void *ctx, const struct 
 	int err;
 
 	scn = find_table(img, SHT_SYMTAB, &sh);
+	if (!scn && img->debug) {
+		scn = find_table(img->debug, SHT_SYMTAB, &sh);
+		if (scn)
+			img = img->debug;
+	}
 	if (!scn)
 		scn = find_table(img, SHT_DYNSYM, &sh);
 	if (!scn)

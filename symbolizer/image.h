@@ -69,12 +69,26 @@ struct image_sym {
 enum image_verdict image__open(struct image **out, const char *path);
 void image__free(struct image *img); /* accepts NULL */
 
+/**
+ * image__open_debug() - as image__open(), of a file with what was stripped from an image: it has no code of its own,
+ * and image__nr_texts() is 0.
+ */
+enum image_verdict image__open_debug(struct image **out, const char *path);
+
+/**
+ * image__attach() - let a debug file answer for the symbols and sections that an image lacks.
+ * @debug: taken; replaces one that was attached before.
+ */
+void image__attach(struct image *img, struct image *debug);
+
 /** image__verdict_str() - the verdict in words that follow the file's name in a message. */
 const char *image__verdict_str(enum image_verdict verdict);
 /** image__hint() - what the user can do about it. */
 const char *image__hint(enum image_verdict verdict);
 
 const char *image__path(const struct image *img);
+/** image__lines_path() - the file that has its line tables: itself, or the debug file that was attached. */
+const char *image__lines_path(struct image *img);
 /** image__build_id() - lower-case hexadecimal, or NULL: unikernels rarely have one. */
 const char *image__build_id(const struct image *img);
 /** image__is_pic() - linked to run at any address (ET_DYN, static-PIE). */
@@ -97,11 +111,17 @@ bool image__linear_offset(const struct image *img, uint64_t *offset);
  */
 bool image__data(const struct image *img, uint64_t *addr, uint64_t *len);
 
+/** image__has_section() - with contents, in the file itself. @name: such as ".symtab". */
+bool image__has_section(struct image *img, const char *name);
+
+/** image__crc32() - of the whole file, as .gnu_debuglink has it. Return: 0; -EIO; -ENOMEM. */
+int image__crc32(const struct image *img, uint32_t *crc);
+
 size_t image__nr_texts(const struct image *img);
 const struct image_text *image__text(const struct image *img, size_t i);
 
 /**
- * image__read_section() - a copy of a section's contents.
+ * image__read_section() - a copy of a section's contents; of the debug file's where the image has no such section.
  * @name: such as ".debug_frame"; compressed contents (SHF_COMPRESSED) are decompressed.
  * @max_len: refuse to decompress or copy more than this many bytes.
  * @out: filled in on success.
@@ -115,6 +135,8 @@ int image__read_section(struct image *img, const char *name, uint64_t max_len, s
  * image__for_each_sym() - visit the symbols that can name code.
  * @visit: called for each defined STT_FUNC, STT_NOTYPE and STT_GNU_IFUNC symbol in an executable section
  *	of .symtab, or of .dynsym when there is no .symtab; a result other than 0 ends the visit.
+ *
+ * One without .symtab is asked for the debug file's, if there is one.
  *
  * Return: 0; -ENOENT if the image has neither table (stripped); -EBADMSG if a table is malformed; or
  * what @visit returned.

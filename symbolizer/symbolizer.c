@@ -120,7 +120,7 @@ int symbolizer__add_image(struct symbolizer *s, struct image *img, uint64_t bias
 	if (err)
 		goto err;
 	/* Names are enough: what is wrong with its lines is not worth a word. */
-	if (s->without_lines || lines__open(&lines, image__path(img)))
+	if (s->without_lines || lines__open(&lines, image__lines_path(img)))
 		lines = NULL;
 	pthread_mutex_lock(&s->lock);
 	members = reallocarray(s->members, s->nr_members + 1, sizeof(*members));

@@ -10,6 +10,9 @@ error_t cmd_image__parse(int key, char *arg, struct naming_opts *o)
 	case CMD_IMAGE_FORCE:
 		o->force = true;
 		break;
+	case CMD_IMAGE_DEBUG_DIR:
+		o->debug_dir = arg;
+		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}

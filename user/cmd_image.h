@@ -8,12 +8,13 @@
 
 #include "naming.h"
 
-enum { CMD_IMAGE_FORCE = 2064 }; /* keys */
+enum { CMD_IMAGE_FORCE = 2064, CMD_IMAGE_DEBUG_DIR }; /* keys */
 
 /* Rows of an argp option table. */
 #define CMD_IMAGE_OPTIONS                                                                                        \
 	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: what the VMM booted, or its .dbg twin)", 0 }, \
-	{ "force", CMD_IMAGE_FORCE, NULL, 0, "use the names of an image that is not what the guest runs; each is marked [unverified]", 0 }
+	{ "force", CMD_IMAGE_FORCE, NULL, 0, "use the names of an image that is not what the guest runs; each is marked [unverified]", 0 }, \
+	{ "debug-dir", CMD_IMAGE_DEBUG_DIR, "DIR", 0, "where debug files of stripped images are (default: /usr/lib/debug)", 0 }
 
 /**
  * cmd_image__parse() - take a key of an argp parser that belongs to the images.

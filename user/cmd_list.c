@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "hostinfo.h"
+#include "debug_file.h"
 #include "image.h"
 #include "json.h"
 #include "kvm_scan.h"
@@ -92,6 +93,7 @@ static void judge_symbols(struct row *row, const char *image)
 		snprintf(row->symbols, sizeof(row->symbols), "no: %s%s%s", image__verdict_str(verdict),
 			 verdict == IMAGE_UNREADABLE ? ": " : "", verdict == IMAGE_UNREADABLE ? strerror(errno) : "");
 	} else {
+		debug_file__attach(img, NULL, NULL);
 		err = symtab__new(&st, img);
 		row->has_symbols = !err;
 		if (!err)

@@ -410,6 +410,7 @@ static int run(int argc, char **argv)
 	cli__parse(&argp, argc, argv, &o);
 	resolve_options(&o);
 	cli__abort_on_signal();
+	o.session.debug_dir = o.view.images.debug_dir;
 	return run_record(&o);
 }
 

@@ -235,6 +235,7 @@ static int run(int argc, char **argv)
 	o.front.http.limits.max_conns = o.front.http.max_requests + 216;
 	/* The programs for exits are loaded only if they may be used. */
 	o.collector.session.max_level = o.collector.session.level >= LEVEL_EXITS ? LEVEL_FULL : LEVEL_SAMPLING;
+	o.collector.session.debug_dir = o.collector.images.debug_dir;
 	if (!o.front.http.nr_listen && !o.front.http.systemd_socket)
 		o.addresses[o.front.http.nr_listen++] = DEFAULT_ADDRESS;
 	cli__abort_on_signal();

@@ -355,6 +355,7 @@ static int run(int argc, char **argv)
 
 	cli__parse(&argp, argc, argv, &o);
 	cli__abort_on_signal();
+	o.session.debug_dir = o.images.debug_dir;
 	ret = run_stat(&o);
 	exit_filter__free(&o.reasons);
 	return ret;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "debug_file.h"
 #include "exit_names.h"
 #include "image.h"
 #include "locate.h"
@@ -40,12 +41,14 @@ struct vm_naming {
 	size_t nr_texts; /* probes that the state rests on */
 	struct stat file; /* that syms are of; VMs with the same one share them */
 	uint64_t bias;
+	bool had_debug_file; /* it was looked for */
 };
 
 struct naming {
 	bool force;
 	bool no_inline;
 	char *symbols;
+	char *debug_dir; /* or NULL */
 	struct vm_naming *vms;
 	size_t nr;
 };
@@ -60,7 +63,30 @@ static void report_image(const char *path, enum image_verdict verdict)
 		log_hint("%s", image__hint(verdict));
 }
 
-static int check_users_image(const char *path)
+/* A debug file that does not belong must not be left out in silence; @quiet: that was said before. */
+static void attach_debug_file(struct image *img, const char *root, bool quiet)
+{
+	char *path = NULL;
+
+	switch (debug_file__attach(img, root, &path)) {
+	case DEBUG_FILE_ATTACHED:
+		log_debug("image: %s: with %s", image__path(img), path);
+		break;
+	case DEBUG_FILE_OTHER_BUILD:
+		if (quiet)
+			break;
+		log_warn("image: %s: its debug file %s is of another build: not used", image__path(img), path);
+		log_hint("keep the two files of one build together; without a build-id their checksum has to match, too");
+		break;
+	case DEBUG_FILE_NOT_NEEDED:
+	case DEBUG_FILE_NONE:
+	case DEBUG_FILE_NO_MEMORY: /* what comes next meets it, too */
+		break;
+	}
+	free(path);
+}
+
+static int check_users_image(const char *path, const char *debug_dir)
 {
 	enum image_verdict verdict;
 	struct symtab *st = NULL;
@@ -72,6 +98,7 @@ static int check_users_image(const char *path)
 		report_image(path, verdict);
 		return verdict == IMAGE_NO_MEMORY ? -ENOMEM : -EINVAL;
 	}
+	attach_debug_file(img, debug_dir, false);
 	err = symtab__new(&st, img);
 	if (err == -ENOENT) {
 		log_err("image: %s: stripped: it names no functions", path);
@@ -90,7 +117,7 @@ int naming__new(struct naming **out, const struct naming_opts *opts)
 	struct naming *n;
 	int err;
 
-	err = opts->symbols ? check_users_image(opts->symbols) : 0;
+	err = opts->symbols ? check_users_image(opts->symbols, opts->debug_dir) : 0;
 	if (err)
 		return err;
 	n = calloc(1, sizeof(*n));
@@ -99,8 +126,9 @@ int naming__new(struct naming **out, const struct naming_opts *opts)
 	n->force = opts->force;
 	n->no_inline = opts->no_inline;
 	n->symbols = opts->symbols ? strdup(opts->symbols) : NULL;
-	if (opts->symbols && !n->symbols) {
-		free(n);
+	n->debug_dir = opts->debug_dir ? strdup(opts->debug_dir) : NULL;
+	if ((opts->symbols && !n->symbols) || (opts->debug_dir && !n->debug_dir)) {
+		naming__free(n);
 		return -ENOMEM;
 	}
 	*out = n;
@@ -123,6 +151,7 @@ void naming__free(struct naming *n)
 		release_vm(&n->vms[i]);
 	free(n->vms);
 	free(n->symbols);
+	free(n->debug_dir);
 	free(n);
 }
 
@@ -188,6 +217,9 @@ static int use_image(const struct naming *n, struct vm_naming *vm, struct image 
 	}
 	if (n->no_inline)
 		symbolizer__without_lines(vm->syms);
+	/* Of the user's image it was said at the start. */
+	attach_debug_file(img, n->debug_dir, n->symbols || vm->had_debug_file);
+	vm->had_debug_file = true;
 	err = symbolizer__add_image(vm->syms, img, bias);
 	vm->state = state;
 	if (err == -ENOENT || err == -EBADMSG) {

@@ -28,6 +28,7 @@ struct symbolizer;
 /* What was asked for; zeroed, it is what is shown by default. */
 struct naming_opts {
 	const char *symbols; /* image of all VMs; NULL: what the VMs' command lines name */
+	const char *debug_dir; /* where debug files are, see debug_file.h; NULL: the usual folder */
 	bool force;	     /* use an image that is not what the guest runs; its names are marked */
 	bool no_inline;	     /* show no inlined functions and no source lines */
 };

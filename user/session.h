@@ -33,6 +33,7 @@ struct session_opts {
 	enum level max_level; /* from LEVEL_EXITS on the programs for exits are loaded, and session__exits() is there */
 	uint32_t exit_stack_hz; /* LEVEL_FULL: stacks of exits wanted per vCPU and second */
 	uint32_t exit_every;	/* or pick 1 in so many by count, rounded up to a power of two; 0: by exit_stack_hz */
+	const char *debug_dir; /* where debug files are, see debug_file.h; NULL: the usual folder */
 	uint64_t ring_bytes;
 	uint32_t max_vms;     /* at once, 0: 1024; more are left out, and counted by session__nr_missed() */
 	uint64_t duration_ns; /* 0: until a signal */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "debug_file.h"
 #include "image.h"
 #include "loader.h"
 #include "log.h"
@@ -34,6 +35,7 @@ struct user {
 
 struct unwinding {
 	struct loader *loader;
+	const char *debug_dir;
 	struct table *tables;
 	size_t nr_tables;
 	struct user *users; /* by VM */
@@ -41,13 +43,14 @@ struct unwinding {
 	bool said_full;
 };
 
-int unwinding__new(struct unwinding **out, struct loader *l)
+int unwinding__new(struct unwinding **out, struct loader *l, const char *debug_dir)
 {
 	struct unwinding *u = calloc(1, sizeof(*u));
 
 	if (!u)
 		return -ENOMEM;
 	u->loader = l;
+	u->debug_dir = debug_dir;
 	*out = u;
 	return 0;
 }
@@ -93,6 +96,7 @@ static void load_table(struct unwinding *u, struct table *t, const char *path)
 		return;
 	t->is_pic = image__is_pic(img);
 	image__data(img, &data, &data_len);
+	debug_file__attach(img, u->debug_dir, NULL);
 	err = unwind_table__new(&table, img);
 	image__free(img);
 	if (err) {

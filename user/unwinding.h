@@ -18,8 +18,8 @@ struct loader;
 struct ukp_unwind_image;
 struct unwinding;
 
-/** unwinding__new() - @l: borrowed for its life. Return: 0 or -ENOMEM. */
-int unwinding__new(struct unwinding **out, struct loader *l);
+/** unwinding__new() - @l: borrowed for its life; @debug_dir: likewise, see debug_file__attach(). Return: 0 or -ENOMEM. */
+int unwinding__new(struct unwinding **out, struct loader *l, const char *debug_dir);
 /** unwinding__free() - the kernel's copies go with the loader; accepts NULL. */
 void unwinding__free(struct unwinding *u);
 
