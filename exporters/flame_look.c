@@ -13,6 +13,7 @@
 #include "name.h"
 #include "snapshot.h"
 #include "strbuf.h"
+#include "symbolizer.h"
 
 /* Even steps of lightness and hue in OKLCH; guest 18-48 degrees, KVM 74-82, VMM 296-308, VM 250, exits 165. */
 const struct flame_palette flame_palettes[NR_FLAME_KINDS] = {
@@ -160,6 +161,7 @@ static void gather_title(struct gatherer *g, const struct export_opts *opts)
 
 static void gather_vms(struct gatherer *g)
 {
+	struct sym_image_info image;
 	size_t nr = snapshot__nr_vms(g->snap), i;
 	const struct snap_vm *vm;
 
@@ -180,13 +182,17 @@ static void gather_vms(struct gatherer *g)
 	strbuf__printf(&g->text, ", pid %d, %u vCPU%s", vm->pid, vm->nr_vcpus,
 		       vm->nr_vcpus == 1 ? "" : "s");
 	fact(g, "VMM");
-	if (vm->image_path)
+	for (i = 0; vm->syms && i < symbolizer__nr_images(vm->syms); i++) {
+		symbolizer__image_info(vm->syms, i, &image);
+		strbuf__puts(&g->text, i ? "; " : "");
+		name__clean(&g->text, base_name(image.path), 0);
+		strbuf__puts(&g->text, vm->verified && !image.is_unverified ? ", verified" : ", unverified");
+	}
+	if (!vm->syms && vm->image_path)
 		name__clean(&g->text, base_name(vm->image_path), 0);
-	else
+	else if (!vm->syms)
 		strbuf__puts(&g->text, "none");
-	if (vm->syms)
-		strbuf__puts(&g->text, vm->verified ? ", verified" : ", unverified");
-	fact(g, "Image");
+	fact(g, i > 1 ? "Images" : "Image");
 	if (vm->build_id) {
 		name__clean(&g->text, vm->build_id, 0);
 		fact(g, "Build ID");

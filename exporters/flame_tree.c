@@ -43,6 +43,7 @@ struct part {
 struct run {
 	size_t first;
 	size_t nr;
+	bool is_unverified; /* a name of it is marked */
 };
 
 struct builder {
@@ -178,16 +179,16 @@ static int lookup(struct builder *b, uint32_t vm_index, uint64_t gva, bool is_re
 		return -ENOMEM;
 
 	run->first = b->nr_parts;
+	n = symbolizer__resolve(vm->syms, gva, is_return, &frames);
+	run->is_unverified = n && (!vm->verified || frames[0].is_unverified);
 	library = by_library ? symbolizer__library(vm->syms, gva, is_return) : NULL;
 	if (library)
-		err = add_part(b, clean_name(b, library, vm->verified ? NULL : NAME_UNVERIFIED), FLAME_GUEST);
+		err = add_part(b, clean_name(b, library, run->is_unverified ? NAME_UNVERIFIED : NULL), FLAME_GUEST);
 	else if (by_library)
 		err = add_part(b, clean_name(b, FLAME_TEXT_NO_LIB, NULL), FLAME_UNKNOWN);
-	n = by_library ? 0 : symbolizer__resolve(vm->syms, gva, is_return, &frames);
-	for (i = n; i-- > 0 && !err;)
-		err = add_part(
-			b, clean_name(b, frames[i].name, vm->verified ? NULL : NAME_UNVERIFIED),
-			frames[i].is_inline ? FLAME_INLINE : FLAME_GUEST);
+	for (i = by_library ? 0 : n; i-- > 0 && !err;)
+		err = add_part(b, clean_name(b, frames[i].name, run->is_unverified ? NAME_UNVERIFIED : NULL),
+			       frames[i].is_inline ? FLAME_INLINE : FLAME_GUEST);
 	if (!n && !by_library) {
 		snprintf(hex, sizeof(hex), "0x%llx", (unsigned long long)gva);
 		err = add_part(b, clean_name(b, hex, NULL), FLAME_UNKNOWN);
@@ -201,6 +202,7 @@ static int64_t step_guest_frames(struct builder *b, int64_t at, const struct sna
 {
 	bool by_library = snapshot__info(b->snap)->by_library;
 	struct part before = { UINT32_MAX, UINT32_MAX };
+	bool is_unverified = false;
 	struct run run;
 	size_t k;
 	uint32_t i;
@@ -213,6 +215,7 @@ static int64_t step_guest_frames(struct builder *b, int64_t at, const struct sna
 		bump(&b->stats.frames, value);
 		if (b->parts[run.first].kind == FLAME_UNKNOWN)
 			bump(&b->stats.unresolved, value);
+		is_unverified |= run.is_unverified;
 		/* A library that calls itself is one frame. */
 		if (by_library && b->parts[run.first].name == before.name && b->parts[run.first].kind == before.kind)
 			continue;
@@ -223,6 +226,8 @@ static int64_t step_guest_frames(struct builder *b, int64_t at, const struct sna
 		if (at < 0)
 			break;
 	}
+	if (is_unverified)
+		bump(&b->stats.unverified, value);
 	return at;
 }
 
@@ -262,7 +267,6 @@ static int64_t step_root(struct builder *b, int64_t at, enum snap_place place)
 
 static void account(struct builder *b, const struct snap_stack *stack, uint64_t value)
 {
-	const struct snap_vm *vm = snapshot__vm(b->snap, stack->vm);
 	struct flame_stats *st = &b->stats;
 
 	bump(&st->total, value);
@@ -274,8 +278,6 @@ static void account(struct builder *b, const struct snap_stack *stack, uint64_t 
 	     : stack->stop     ? &st->incomplete
 			       : &st->complete,
 	     value);
-	if (vm->syms && !vm->verified && stack->nr_frames)
-		bump(&st->unverified, value);
 }
 
 static int add_stack(struct builder *b, const struct snap_stack *stack)

@@ -413,6 +413,25 @@ static void put_vm_info(struct writer *w)
 	}
 }
 
+static void put_image_info(struct writer *w)
+{
+	const struct host_image *image;
+	size_t i, k;
+
+	for (i = 0; i < w->hs->nr_vms; i++) {
+		for (k = 0; k < w->hs->vms[i].nr_images; k++) {
+			image = &w->hs->vms[i].images[k];
+			begin(w);
+			put_label_vm(w, i);
+			put_label_number(w, "nr", k);
+			put_label_untrusted(w, "image", image->path);
+			put_label_untrusted(w, "build_id", image->build_id);
+			put_label(w, "state", host_image_state__label(image->state));
+			end(w, 1);
+		}
+	}
+}
+
 static uint64_t vm_up(const struct host_vm *vm)
 {
 	return vm->up;
@@ -826,8 +845,10 @@ static const struct metric metrics[] = {
 	  .put = put_vm_info },
 	{ "ukprof_vm_up", GAUGE, NULL, "1 while the VMM runs.", .vm = vm_up },
 	{ "ukprof_vm_image_state", GAUGE, NULL,
-	  "1 for what is known of the image whose names are shown, 0 for the other states.",
+	  "1 for what is known of the image whose names are shown, of several the worst; 0 for the other states.",
 	  .put = put_image_state },
+	{ "ukprof_vm_image", INFO, NULL, "Each image that a VM runs, or is said to run, and what is known of it.",
+	  .put = put_image_info },
 	{ "ukprof_vm_vcpus", GAUGE, NULL, "vCPUs that have run.", .vm = vm_vcpus },
 	{ "ukprof_vm_memory_bytes", GAUGE, "bytes", "Size of the VM's memory slots.",
 	  .vm = vm_memory },

@@ -228,9 +228,9 @@ static uint64_t add_mapping(struct encoder *e, const struct sym_image_info *info
 	return id;
 }
 
-static const char *mark_of(const struct snap_vm *vm)
+static const char *mark_of(const struct snap_vm *vm, bool is_unverified)
 {
-	return vm->verified ? "" : NAME_UNVERIFIED;
+	return vm->verified && !is_unverified ? "" : NAME_UNVERIFIED;
 }
 
 /* The mapping that holds an address, 0 if none does. */
@@ -242,7 +242,7 @@ static uint64_t find_mapping(struct encoder *e, const struct snap_vm *vm, uint64
 	for (i = 0; vm->syms && i < symbolizer__nr_images(vm->syms); i++) {
 		symbolizer__image_info(vm->syms, i, &info);
 		if (gva >= info.gva_start && gva < info.gva_end)
-			return add_mapping(e, &info, mark_of(vm));
+			return add_mapping(e, &info, mark_of(vm, info.is_unverified));
 	}
 	return 0;
 }
@@ -257,7 +257,7 @@ static void put_line(struct encoder *e, uint64_t function, uint32_t line)
 static uint64_t add_location(struct encoder *e, uint32_t vm_index, uint64_t gva, bool is_return)
 {
 	const struct snap_vm *vm = snapshot__vm(e->snap, vm_index);
-	const char *suffix = mark_of(vm), *name;
+	const char *name;
 	uint64_t address = is_return && gva ? gva - 1 : gva, id, function;
 	struct location_key key = { .gva = gva, .is_return = is_return };
 	const struct sym_frame *frames;
@@ -278,7 +278,7 @@ static uint64_t add_location(struct encoder *e, uint32_t vm_index, uint64_t gva,
 	n = symbolizer__resolve(vm->syms, gva, is_return, &frames);
 	for (i = 0; i < n; i++) {
 		name = *frames[i].name ? frames[i].name : "[no name]";
-		function = add_function(e, add_foreign(e, name, suffix),
+		function = add_function(e, add_foreign(e, name, mark_of(vm, frames[i].is_unverified)),
 					add_foreign(e, frames[i].file, ""));
 		put_line(e, function, frames[i].line);
 	}
@@ -297,10 +297,11 @@ static uint64_t add_library(struct encoder *e, uint32_t vm_index, uint64_t gva, 
 {
 	const struct snap_vm *vm = snapshot__vm(e->snap, vm_index);
 	const char *library = symbolizer__library(vm->syms, gva, is_return);
+	const struct sym_frame *frames;
 
-	if (!library)
+	if (!library || !symbolizer__resolve(vm->syms, gva, is_return, &frames))
 		return add_string_frame(e, add_string(e, FLAME_TEXT_NO_LIB));
-	return add_string_frame(e, add_foreign(e, library, vm->verified ? "" : NAME_UNVERIFIED));
+	return add_string_frame(e, add_foreign(e, library, mark_of(vm, frames[0].is_unverified)));
 }
 
 /* As add_location(), but cheap for an address that was asked before. */
@@ -461,7 +462,7 @@ static void encode(struct encoder *e, struct sink *sink)
 
 		for (k = 0; vm->syms && k < symbolizer__nr_images(vm->syms); k++) {
 			symbolizer__image_info(vm->syms, k, &image);
-			add_mapping(e, &image, mark_of(vm));
+			add_mapping(e, &image, mark_of(vm, image.is_unverified));
 		}
 	}
 	for (i = 0; i < snapshot__nr_stacks(e->snap) && !e->err; i++)

@@ -144,20 +144,23 @@ void stat_site__resolve(struct stat_site *out, const struct exit_stats *stats,
 		return;
 	outer = &frames[nr - 1];
 	out->function = outer->name;
-	out->mark = stats->vms[site->vm].verified ? "" : NAME_UNVERIFIED;
+	out->mark = stats->vms[site->vm].verified && !outer->is_unverified ? "" : NAME_UNVERIFIED;
 	out->offset = site->rip - outer->start;
 	out->has_offset = true;
 }
 
 static void resolve_library(struct stat_site *out, const struct exit_stats *stats, const struct exit_site *site)
 {
+	const struct sym_frame *frames;
+
 	memset(out, 0, sizeof(*out));
 	out->site = *site;
 	out->mark = "";
 	if (!site->has_rip)
 		return;
 	out->function = symbolizer__library(stats->vms[site->vm].syms, site->rip, false);
-	if (out->function && !stats->vms[site->vm].verified)
+	if (out->function && symbolizer__resolve(stats->vms[site->vm].syms, site->rip, false, &frames) &&
+	    (!stats->vms[site->vm].verified || frames[0].is_unverified))
 		out->mark = NAME_UNVERIFIED;
 	if (!out->function)
 		out->function = "[unknown]";
@@ -171,7 +174,7 @@ static int by_place(const struct stat_site *a, const struct stat_site *b)
 	if (!a->function != !b->function)
 		return a->function ? -1 : 1;
 	if (a->function)
-		return strcmp(a->function, b->function);
+		return strcmp(a->function, b->function) ? strcmp(a->function, b->function) : strcmp(a->mark, b->mark);
 	return a->site.has_rip ? compare(a->site.rip, b->site.rip) : 0;
 }
 

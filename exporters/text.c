@@ -12,6 +12,7 @@
 #include "sink.h"
 #include "snapshot.h"
 #include "strbuf.h"
+#include "symbolizer.h"
 
 #define MAX_FUNCTIONS 20
 #define MAX_STACKS    3
@@ -56,6 +57,8 @@ static int print_clean(struct sink *sink, const char *str)
 
 static int print_vm(struct sink *sink, const struct snap_vm *vm)
 {
+	struct sym_image_info image;
+	size_t i;
 	int err;
 
 	sink__puts(sink, "# vm ");
@@ -64,7 +67,14 @@ static int print_vm(struct sink *sink, const struct snap_vm *vm)
 	if (!err)
 		err = print_clean(sink, vm->vmm);
 	sink__printf(sink, ", PID %d, %u vCPU%s)", vm->pid, vm->nr_vcpus, vm->nr_vcpus == 1 ? "" : "s");
-	if (vm->image_path) {
+	if (vm->syms && symbolizer__nr_images(vm->syms) > 1) {
+		for (i = 0; i < symbolizer__nr_images(vm->syms) && !err; i++) {
+			symbolizer__image_info(vm->syms, i, &image);
+			sink__puts(sink, i ? "; " : ": ");
+			err = print_clean(sink, image.path);
+			sink__puts(sink, vm->verified && !image.is_unverified ? ", verified" : ", not verified");
+		}
+	} else if (vm->image_path) {
 		sink__puts(sink, ": ");
 		if (!err)
 			err = print_clean(sink, vm->image_path);

@@ -222,6 +222,20 @@ static void put_counts(struct writer *w, const char *key, const struct host_labe
 	sink__puts(w->sink, "}");
 }
 
+static void put_images(struct writer *w, const struct host_vm *vm)
+{
+	size_t i;
+
+	sink__puts(w->sink, ",\"images\":[");
+	for (i = 0; i < vm->nr_images; i++) {
+		sink__printf(w->sink, "%s{\"state\":\"%s\"", i ? "," : "", host_image_state__label(vm->images[i].state));
+		put_name(w, "path", vm->images[i].path);
+		put_name(w, "build_id", vm->images[i].build_id);
+		sink__puts(w->sink, "}");
+	}
+	sink__puts(w->sink, "]");
+}
+
 static void put_vm(struct writer *w, size_t i, const char *label)
 {
 	const struct host_vm *vm = &w->hs->vms[i], *earlier = find_earlier(w, vm, i);
@@ -238,6 +252,7 @@ static void put_vm(struct writer *w, size_t i, const char *label)
 	put_name(w, "image", vm->image_path);
 	sink__printf(w->sink, ",\"image_state\":\"%s\"", host_image_state__label(vm->image));
 	put_name(w, "build_id", vm->build_id);
+	put_images(w, vm);
 	put_name(w, "uuid", vm->uuid);
 	put_seconds(w, ",", "seen_time", vm->seen_wall_ns);
 	sink__printf(w->sink, ",\"vcpus\":%zu,\"memory_bytes\":%" PRIu64, vm->nr_vcpus,

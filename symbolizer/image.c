@@ -22,6 +22,7 @@ struct image {
 	Elf *elf;
 	uint64_t file_size;
 	uint64_t entry;
+	uint64_t base;
 	bool is_pic;
 	struct image *debug; /* or NULL */
 	size_t nr_texts;
@@ -170,9 +171,12 @@ static enum image_verdict read_texts(struct image *img)
 
 	if (elf_getphdrnum(img->elf, &nr))
 		return IMAGE_MALFORMED;
+	img->base = UINT64_MAX;
 	for (i = 0; i < nr; i++) {
 		if (!gelf_getphdr(img->elf, i, &ph))
 			return IMAGE_MALFORMED;
+		if (ph.p_type == PT_LOAD && ph.p_memsz && ph.p_vaddr / 4096 * 4096 < img->base)
+			img->base = ph.p_vaddr / 4096 * 4096;
 		if (ph.p_type != PT_LOAD || !(ph.p_flags & PF_X) || !ph.p_filesz)
 			continue;
 		verdict = add_text(img, &ph);
@@ -335,6 +339,11 @@ bool image__is_pic(const struct image *img)
 uint64_t image__entry(const struct image *img)
 {
 	return img->entry;
+}
+
+uint64_t image__base(const struct image *img)
+{
+	return img->base;
 }
 
 bool image__linear_offset(const struct image *img, uint64_t *offset)

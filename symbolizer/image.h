@@ -94,6 +94,8 @@ const char *image__build_id(const struct image *img);
 /** image__is_pic() - linked to run at any address (ET_DYN, static-PIE). */
 bool image__is_pic(const struct image *img);
 uint64_t image__entry(const struct image *img);
+/** image__base() - image address of the first page that is loaded. */
+uint64_t image__base(const struct image *img);
 
 /**
  * image__linear_offset() - distance between the virtual and the physical addresses that it is linked for.

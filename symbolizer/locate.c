@@ -172,3 +172,20 @@ enum locate_result locate__find(const struct image *img, const struct locate_pro
 	}
 	return LOCATE_NOT_COVERED;
 }
+
+enum locate_result locate__check(const struct image *img, const struct locate_probe *probes, size_t nr, uint64_t bias,
+				 struct locate_info *info)
+{
+	struct verdict v;
+
+	memset(info, 0, sizeof(*info));
+	info->bias = bias;
+	judge(img, probes, nr, bias, &v);
+	info->differs_at = v.differs_at;
+	info->nr_matching = v.good;
+	if (is_proof(&v))
+		return LOCATE_FOUND;
+	if (v.patched || v.against)
+		return LOCATE_DIFFERENT;
+	return nr ? LOCATE_NOT_COVERED : LOCATE_NO_PROBES;
+}

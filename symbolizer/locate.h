@@ -52,4 +52,12 @@ struct locate_info {
 enum locate_result locate__find(const struct image *img, const struct locate_probe *probes, size_t nr,
 				struct locate_info *info);
 
+/**
+ * locate__check() - does the guest run the image at this bias, whatever other ones would fit?
+ *
+ * Return: as above, but never LOCATE_AMBIGUOUS.
+ */
+enum locate_result locate__check(const struct image *img, const struct locate_probe *probes, size_t nr, uint64_t bias,
+				 struct locate_info *info);
+
 #endif /* SYMBOLIZER_LOCATE_H */

@@ -19,6 +19,7 @@ struct member {
 	struct lines *lines; /* NULL: it has none */
 	uint64_t bias;
 	char *root; /* directory that its units share; NULL: not asked for yet */
+	bool is_proven;
 };
 
 /* One address that was asked for; nr is 0 when nothing covers it. */
@@ -109,7 +110,7 @@ void symbolizer__put(struct symbolizer *s)
 	free(s);
 }
 
-int symbolizer__add_image(struct symbolizer *s, struct image *img, uint64_t bias)
+int symbolizer__add_image(struct symbolizer *s, struct image *img, uint64_t bias, bool is_proven)
 {
 	struct lines *lines = NULL;
 	struct member *members;
@@ -126,7 +127,7 @@ int symbolizer__add_image(struct symbolizer *s, struct image *img, uint64_t bias
 	members = reallocarray(s->members, s->nr_members + 1, sizeof(*members));
 	if (members) {
 		s->members = members;
-		s->members[s->nr_members++] = (struct member){ .img = img, .st = st, .lines = lines, .bias = bias };
+		s->members[s->nr_members++] = (struct member){ .img = img, .st = st, .lines = lines, .bias = bias, .is_proven = is_proven };
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (members)
@@ -154,6 +155,7 @@ void symbolizer__image_info(const struct symbolizer *s, size_t i, struct sym_ima
 	info->path = image__path(m->img);
 	info->build_id = image__build_id(m->img);
 	info->has_lines = m->lines;
+	info->is_unverified = !m->is_proven;
 	for (k = 0; k < image__nr_texts(m->img); k++) {
 		text = image__text(m->img, k);
 		if (!k || text->addr < info->gva_start) {
@@ -167,7 +169,7 @@ void symbolizer__image_info(const struct symbolizer *s, size_t i, struct sym_ima
 	info->gva_end += m->bias;
 }
 
-static void take_frames(struct entry *e, const struct lines_frame *found, size_t nr, uint64_t start)
+static void take_frames(struct entry *e, const struct lines_frame *found, size_t nr, uint64_t start, bool is_proven)
 {
 	size_t i;
 
@@ -188,6 +190,7 @@ static void take_frames(struct entry *e, const struct lines_frame *found, size_t
 			.file = found[i].file,
 			.line = found[i].line,
 			.is_inline = i + 1 < nr,
+			.is_unverified = !is_proven,
 		};
 	}
 	e->nr = nr;
@@ -209,7 +212,7 @@ static void fill(const struct symbolizer *s, struct entry *e)
 		/* The symbol table has the last word on the function itself; DWARF adds what was inlined into it. */
 		found[nr - 1].name = sym.name;
 		e->member = i;
-		take_frames(e, found, nr, sym.start + s->members[i].bias);
+		take_frames(e, found, nr, sym.start + s->members[i].bias, s->members[i].is_proven);
 		return;
 	}
 }

@@ -27,6 +27,7 @@ struct sym_frame {
 	const char *file;   /* source file, or NULL when there are no line tables */
 	uint32_t line;	    /* 1-based, 0 when unknown */
 	bool is_inline;	    /* inlined into the next frame of the result */
+	bool is_unverified; /* its image is not proven to be what the guest runs */
 };
 
 /* Facts about an image for those that describe it to others (pprof's mappings, reports). */
@@ -37,6 +38,7 @@ struct sym_image_info {
 	uint64_t gva_end;
 	uint64_t file_offset; /* of gva_start in the file */
 	bool has_lines;
+	bool is_unverified; /* it is not proven to be what the guest runs */
 };
 
 /**
@@ -53,10 +55,11 @@ void symbolizer__put(struct symbolizer *s); /* accepts NULL */
  * symbolizer__add_image() - let an image answer for its addresses.
  * @img: taken, also on error.
  * @bias: load bias, GVA minus image address; may wrap.
+ * @is_proven: it is what the guest runs, at that bias.
  *
  * Return: 0; -ENOENT if the image has no symbols at all; -EBADMSG if its tables are malformed; -ENOMEM.
  */
-int symbolizer__add_image(struct symbolizer *s, struct image *img, uint64_t bias);
+int symbolizer__add_image(struct symbolizer *s, struct image *img, uint64_t bias, bool is_proven);
 
 /** symbolizer__without_lines() - images that are added later show no inlined functions and no source lines. */
 void symbolizer__without_lines(struct symbolizer *s);

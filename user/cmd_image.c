@@ -1,11 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cmd_image.h"
 
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+/* FILE@0x1000; a file whose own name ends like that goes first. */
+static void add_image(struct naming_opts *o, char *arg)
+{
+	char *at = strrchr(arg, '@'), *end;
+	struct naming_image *im;
+
+	if (o->nr_images == NAMING_MAX_IMAGES)
+		cli__usage_error("give at most 16", "-s: too many images");
+	im = &o->images[o->nr_images++];
+	im->path = arg;
+	if (!at || at[1] != '0' || (at[2] | 0x20) != 'x' || !access(arg, F_OK))
+		return;
+	errno = 0;
+	im->address = strtoull(at + 1, &end, 16);
+	if (!at[3] || *end || errno)
+		cli__usage_error("give an address such as 0x100000000000", "-s: '%s' is no address", at + 1);
+	im->has_address = true;
+	*at = '\0';
+}
+
 error_t cmd_image__parse(int key, char *arg, struct naming_opts *o)
 {
 	switch (key) {
 	case 's':
-		o->symbols = arg;
+		add_image(o, arg);
 		break;
 	case CMD_IMAGE_FORCE:
 		o->force = true;

@@ -12,12 +12,16 @@ enum { CMD_IMAGE_FORCE = 2064, CMD_IMAGE_DEBUG_DIR }; /* keys */
 
 /* Rows of an argp option table. */
 #define CMD_IMAGE_OPTIONS                                                                                        \
-	{ "symbols", 's', "FILE", 0, "unstripped image of the guest (default: what the VMM booted, or its .dbg twin)", 0 }, \
+	{ "symbols", 's', "FILE[@ADDRESS]", 0,                                                                    \
+	  "unstripped image of the guest (default: what the VMM booted, or its .dbg twin); repeatable: kernel first, then "  \
+	  "applications; the address only where the guest's code can't tell it", 0 },                                       \
 	{ "force", CMD_IMAGE_FORCE, NULL, 0, "use the names of an image that is not what the guest runs; each is marked [unverified]", 0 }, \
 	{ "debug-dir", CMD_IMAGE_DEBUG_DIR, "DIR", 0, "where debug files of stripped images are (default: /usr/lib/debug)", 0 }
 
 /**
- * cmd_image__parse() - take a key of an argp parser that belongs to the images.
+ * cmd_image__parse() - take a key of an argp parser that belongs to the images. A wrong value ends the program with
+ * a usage error.
+ * @arg: is cut before its address.
  *
  * Return: 0; ARGP_ERR_UNKNOWN if the key is none of these.
  */

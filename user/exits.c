@@ -370,7 +370,7 @@ static int add_vms(struct builder *b, struct naming *naming)
 			continue;
 		vm = &s->vms[s->nr_vms++];
 		naming__status(naming, i, &names);
-		vm->verified = names.verdict == NAMING_VERIFIED;
+		vm->verified = names.has_proof;
 		vm->name = strdup(data->name ? data->name : "");
 		vm->vmm = strdup(data->vmm ? data->vmm : "");
 		vm->pid = data->pid;

@@ -20,34 +20,47 @@
 #include "symtab.h"
 #include "vmm_info.h"
 
-enum vm_state {
-	VM_UNTRIED = 0,
-	VM_NO_IMAGE,	 /* the VMM's command line names none */
-	VM_BAD_IMAGE,	 /* it is of no use: see verdict */
-	VM_NO_SYMBOLS,	 /* stripped */
-	VM_NO_PROOF,	 /* names in use, but the guest showed no code of it yet */
-	VM_DIFFERENT,	 /* the guest runs other code; names are in use only by force */
-	VM_AMBIGUOUS,	 /* more than one load bias fits; likewise */
-	VM_VERIFIED,
+enum image_state {
+	IMG_UNTRIED = 0,
+	IMG_NONE,	/* the VMM's command line names none */
+	IMG_BAD,	/* it is of no use: see verdict */
+	IMG_NO_SYMBOLS, /* stripped */
+	IMG_NO_PROOF,	/* names in use, but the guest showed no code of it yet */
+	IMG_DIFFERENT,	/* the guest runs other code; names are in use only by force */
+	IMG_AMBIGUOUS,	/* more than one load bias fits; likewise */
+	IMG_OVERLAPS,	/* another image is where it would be */
+	IMG_VERIFIED,
 };
 
-struct vm_naming {
-	enum vm_state state;
+/* One of the images that a VM may run. */
+struct vm_image {
+	enum image_state state;
 	enum image_verdict verdict;
 	int open_errno; /* of IMAGE_UNREADABLE */
 	struct locate_info where;
-	struct symbolizer *syms;
-	char *path; /* image that was tried */
-	size_t nr_texts; /* probes that the state rests on */
-	struct stat file; /* that syms are of; VMs with the same one share them */
+	const struct naming_image *given; /* by the user; NULL: path is what the VMM's command line names */
+	char *path;
+	char *build_id; /* or NULL */
+	struct stat file; /* as it was when it was tried */
 	uint64_t bias;
+	bool is_used;	/* for names */
+	bool is_proven; /* the code at bias is the guest's, whether it has symbols or not */
 	bool had_debug_file; /* it was looked for */
+	size_t overlaps; /* IMG_OVERLAPS: which other image */
+};
+
+struct vm_naming {
+	struct vm_image *images;
+	size_t nr_images;	 /* 0: untried */
+	struct symbolizer *syms; /* of those in use; VMs with the same ones share them */
+	size_t nr_texts;	 /* probes that the states rest on */
 };
 
 struct naming {
 	bool force;
 	bool no_inline;
-	char *symbols;
+	struct naming_image images[NAMING_MAX_IMAGES]; /* given by the user; owns the paths */
+	size_t nr_images;
 	char *debug_dir; /* or NULL */
 	struct vm_naming *vms;
 	size_t nr;
@@ -86,38 +99,111 @@ static void attach_debug_file(struct image *img, const char *root, bool quiet)
 	free(path);
 }
 
-static int check_users_image(const char *path, const char *debug_dir)
+/* GVA minus image address for an address that the user gave. */
+static uint64_t given_bias(const struct image *img, const struct naming_image *given)
+{
+	return given->address - image__base(img);
+}
+
+static int check_users_image(const struct naming_image *given, const char *debug_dir, struct image **out)
 {
 	enum image_verdict verdict;
 	struct symtab *st = NULL;
 	struct image *img = NULL;
 	int err;
 
-	verdict = image__open(&img, path);
+	verdict = image__open(&img, given->path);
 	if (verdict) {
-		report_image(path, verdict);
+		report_image(given->path, verdict);
 		return verdict == IMAGE_NO_MEMORY ? -ENOMEM : -EINVAL;
 	}
 	attach_debug_file(img, debug_dir, false);
 	err = symtab__new(&st, img);
 	if (err == -ENOENT) {
-		log_err("image: %s: stripped: it names no functions", path);
+		log_err("image: %s: stripped: it names no functions", given->path);
 		log_hint("pass the unstripped file that the linker wrote; for Unikraft that is IMAGE.dbg");
 	} else if (err == -EBADMSG) {
-		log_err("image: %s: its symbol table is malformed", path);
+		log_err("image: %s: its symbol table is malformed", given->path);
 		log_hint("%s", image__hint(IMAGE_MALFORMED));
+	} else if (!err && given->has_address && image__base(img) % 4096 != given->address % 4096) {
+		log_err("image: %s: it can't be at 0x%" PRIx64 ": loaders place images at multiples of 4096", given->path,
+			given->address);
+		log_hint("give the address of the image's first byte, as the guest's loader or its log tells it");
+		err = -EINVAL;
 	}
 	symtab__free(st);
-	image__free(img);
-	return err && err != -ENOMEM ? -EINVAL : err;
+	if (err) {
+		image__free(img);
+		return err == -ENOMEM ? err : -EINVAL;
+	}
+	*out = img;
+	return 0;
+}
+
+/* Is there code of both at the same addresses? @at: receives the first such address. */
+static bool overlap(const struct image *a, uint64_t bias_a, const struct image *b, uint64_t bias_b, uint64_t *at)
+{
+	const struct image_text *ta, *tb;
+	uint64_t sa, sb;
+	size_t i, k;
+
+	for (i = 0; i < image__nr_texts(a); i++) {
+		for (k = 0; k < image__nr_texts(b); k++) {
+			ta = image__text(a, i);
+			tb = image__text(b, k);
+			sa = ta->addr + bias_a;
+			sb = tb->addr + bias_b;
+			if (sb - sa < ta->len || sa - sb < tb->len) {
+				*at = sb - sa < ta->len ? sb : sa;
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* Two images of the user's that can't both be right. */
+static int check_pair(const struct naming_image *a, const struct image *img_a, const struct naming_image *b,
+		      const struct image *img_b)
+{
+	uint64_t at;
+
+	if (!a->has_address && !b->has_address && !strcmp(a->path, b->path)) {
+		log_err("image: %s: given twice", a->path);
+		log_hint("if the guest has it twice, say where: -s FILE@ADDRESS");
+		return -EINVAL;
+	}
+	if (!a->has_address || !b->has_address ||
+	    !overlap(img_a, given_bias(img_a, a), img_b, given_bias(img_b, b), &at))
+		return 0;
+	log_err("image: %s and %s overlap: both have code at 0x%" PRIx64, a->path, b->path, at);
+	log_hint("give the address of each image's first byte: -s FILE@ADDRESS");
+	return -EINVAL;
+}
+
+static int check_users_images(const struct naming_opts *opts)
+{
+	struct image *imgs[NAMING_MAX_IMAGES] = { 0 };
+	size_t i, k;
+	int err = 0;
+
+	for (i = 0; i < opts->nr_images && !err; i++) {
+		err = check_users_image(&opts->images[i], opts->debug_dir, &imgs[i]);
+		for (k = 0; k < i && !err; k++)
+			err = check_pair(&opts->images[k], imgs[k], &opts->images[i], imgs[i]);
+	}
+	for (i = 0; i < opts->nr_images; i++)
+		image__free(imgs[i]);
+	return err;
 }
 
 int naming__new(struct naming **out, const struct naming_opts *opts)
 {
 	struct naming *n;
+	size_t i;
 	int err;
 
-	err = opts->symbols ? check_users_image(opts->symbols, opts->debug_dir) : 0;
+	err = check_users_images(opts);
 	if (err)
 		return err;
 	n = calloc(1, sizeof(*n));
@@ -125,20 +211,33 @@ int naming__new(struct naming **out, const struct naming_opts *opts)
 		return -ENOMEM;
 	n->force = opts->force;
 	n->no_inline = opts->no_inline;
-	n->symbols = opts->symbols ? strdup(opts->symbols) : NULL;
 	n->debug_dir = opts->debug_dir ? strdup(opts->debug_dir) : NULL;
-	if ((opts->symbols && !n->symbols) || (opts->debug_dir && !n->debug_dir)) {
-		naming__free(n);
-		return -ENOMEM;
+	if (opts->debug_dir && !n->debug_dir)
+		goto err;
+	for (i = 0; i < opts->nr_images; i++) {
+		n->images[i] = opts->images[i];
+		n->images[i].path = strdup(opts->images[i].path);
+		n->nr_images++;
+		if (!n->images[i].path)
+			goto err;
 	}
 	*out = n;
 	return 0;
+err:
+	naming__free(n);
+	return -ENOMEM;
 }
 
 static void release_vm(struct vm_naming *vm)
 {
+	size_t i;
+
 	symbolizer__put(vm->syms);
-	free(vm->path);
+	for (i = 0; i < vm->nr_images; i++) {
+		free(vm->images[i].path);
+		free(vm->images[i].build_id);
+	}
+	free(vm->images);
 }
 
 void naming__free(struct naming *n)
@@ -150,17 +249,19 @@ void naming__free(struct naming *n)
 	for (i = 0; i < n->nr; i++)
 		release_vm(&n->vms[i]);
 	free(n->vms);
-	free(n->symbols);
+	for (i = 0; i < n->nr_images; i++)
+		free((char *)n->images[i].path);
 	free(n->debug_dir);
 	free(n);
 }
 
+/* Of the first image, which is the kernel where there are more. */
 static char *choose_path(const struct naming *n, const char *image)
 {
 	char *twin;
 
-	if (n->symbols)
-		return strdup(n->symbols);
+	if (n->nr_images)
+		return strdup(n->images[0].path);
 	if (!image)
 		return NULL;
 	twin = vmm_info__symbol_twin(image);
@@ -180,122 +281,306 @@ bool naming__linear_offset(const struct naming *n, const char *image, uint64_t *
 	return yes;
 }
 
-/* The symbols of another VM that runs the same file at the same place, or NULL. */
-static struct symbolizer *find_shared(const struct naming *n, const struct vm_naming *vm, uint64_t bias)
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* Do two VMs, or one before and after, get the same names from their images? */
+static bool same_images(const struct vm_image *a, const struct vm_image *b, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		if (a[i].is_used != b[i].is_used)
+			return false;
+		if (a[i].is_used && (a[i].bias != b[i].bias || a[i].is_proven != b[i].is_proven ||
+				     !same_file(&a[i].file, &b[i].file)))
+			return false;
+	}
+	return true;
+}
+
+/* The symbols of another VM that runs the same files at the same places, or NULL. */
+static struct symbolizer *find_shared(const struct naming *n, const struct vm_naming *vm)
 {
 	const struct vm_naming *other;
 	size_t i;
 
 	for (i = 0; i < n->nr; i++) {
 		other = &n->vms[i];
-		if (other != vm && other->syms && other->bias == bias && other->file.st_ino == vm->file.st_ino &&
-		    other->file.st_dev == vm->file.st_dev && other->file.st_size == vm->file.st_size &&
-		    other->file.st_mtim.tv_sec == vm->file.st_mtim.tv_sec &&
-		    other->file.st_mtim.tv_nsec == vm->file.st_mtim.tv_nsec)
+		if (other != vm && other->syms && other->nr_images == vm->nr_images &&
+		    same_images(other->images, vm->images, vm->nr_images))
 			return symbolizer__get(other->syms);
 	}
 	return NULL;
 }
 
-static int use_image(const struct naming *n, struct vm_naming *vm, struct image *img, uint64_t bias,
-		     enum vm_state state)
-{
-	int err;
+/* What a VM's images are judged by, and what is open meanwhile. */
+struct trial {
+	struct locate_probe probes[RECORDING_MAX_TEXTS];
+	size_t nr_probes;
+	struct image *imgs[NAMING_MAX_IMAGES]; /* NULL: not open */
+};
 
-	symbolizer__put(vm->syms);
-	vm->bias = bias;
-	vm->syms = find_shared(n, vm, bias);
-	if (vm->syms) {
-		image__free(img);
-		vm->state = state;
+/* Returns 0 or -ENOMEM; what else goes wrong is in @im, whose image is not open then. */
+static int open_image(struct trial *t, size_t i, struct vm_image *im)
+{
+	const char *id;
+
+	if (t->imgs[i])
+		return 0;
+	if (stat(im->path, &im->file))
+		memset(&im->file, 0, sizeof(im->file));
+	im->verdict = image__open(&t->imgs[i], im->path);
+	if (im->verdict == IMAGE_NO_MEMORY)
+		return -ENOMEM;
+	if (im->verdict) {
+		im->open_errno = errno;
+		im->state = IMG_BAD;
+		im->is_used = im->is_proven = false;
 		return 0;
 	}
-	err = symbolizer__new(&vm->syms);
-	if (err) {
-		image__free(img);
-		return err;
-	}
-	if (n->no_inline)
-		symbolizer__without_lines(vm->syms);
-	/* Of the user's image it was said at the start. */
-	attach_debug_file(img, n->debug_dir, n->symbols || vm->had_debug_file);
-	vm->had_debug_file = true;
-	err = symbolizer__add_image(vm->syms, img, bias);
-	vm->state = state;
-	if (err == -ENOENT || err == -EBADMSG) {
-		vm->state = VM_NO_SYMBOLS;
-		symbolizer__put(vm->syms);
-		vm->syms = NULL;
-		err = 0;
-	}
-	return err;
+	id = image__build_id(t->imgs[i]);
+	free(im->build_id);
+	im->build_id = id ? strdup(id) : NULL;
+	return id && !im->build_id ? -ENOMEM : 0;
 }
 
-static enum locate_result locate(const struct image *img, const struct recording_vm_data *data,
-				 struct locate_info *info)
+static void judge(const struct naming *n, struct vm_image *im, const struct image *img,
+		  const struct locate_probe *probes, size_t nr)
 {
-	struct locate_probe probes[RECORDING_MAX_TEXTS];
+	bool has_place = !image__is_pic(img);
+	enum locate_result result;
+
+	im->bias = 0;
+	if (im->given && im->given->has_address) {
+		has_place = true;
+		im->bias = given_bias(img, im->given);
+		result = locate__check(img, probes, nr, im->bias, &im->where);
+	} else {
+		result = locate__find(img, probes, nr, &im->where);
+	}
+	im->is_proven = result == LOCATE_FOUND;
+	switch (result) {
+	case LOCATE_FOUND:
+		im->state = IMG_VERIFIED;
+		im->bias = im->where.bias;
+		im->is_used = true;
+		break;
+	case LOCATE_NO_PROBES:
+	case LOCATE_NOT_COVERED:
+		/* Without a known place an image would give wrong names, not unproven ones. */
+		im->state = IMG_NO_PROOF;
+		im->is_used = has_place;
+		break;
+	case LOCATE_DIFFERENT:
+		im->state = IMG_DIFFERENT;
+		im->is_used = n->force && has_place;
+		break;
+	case LOCATE_AMBIGUOUS:
+		im->state = IMG_AMBIGUOUS;
+		im->bias = im->where.bias;
+		im->is_used = n->force;
+		break;
+	}
+}
+
+static bool is_in(const struct image *img, uint64_t addr)
+{
 	size_t i;
 
-	for (i = 0; i < data->nr_texts; i++)
-		probes[i] = (struct locate_probe){
+	for (i = 0; i < image__nr_texts(img); i++)
+		if (addr - image__text(img, i)->addr < image__text(img, i)->len)
+			return true;
+	return false;
+}
+
+/* Code that is proven to be another image's says nothing against this one. */
+static void judge_by_the_rest(const struct naming *n, struct vm_naming *vm, const struct trial *t, size_t i)
+{
+	struct locate_probe rest[RECORDING_MAX_TEXTS];
+	size_t nr = 0, p, k;
+
+	for (p = 0; p < t->nr_probes; p++) {
+		for (k = 0; k < vm->nr_images; k++)
+			if (vm->images[k].is_proven && t->imgs[k] && is_in(t->imgs[k], t->probes[p].rip - vm->images[k].bias))
+				break;
+		if (k == vm->nr_images)
+			rest[nr++] = t->probes[p];
+	}
+	if (nr < t->nr_probes)
+		judge(n, &vm->images[i], t->imgs[i], rest, nr);
+}
+
+/* Of two images in one place the one that is proven stays, else the one that was given first. */
+static void refuse_overlapping(struct vm_naming *vm, const struct trial *t)
+{
+	struct vm_image *a, *b;
+	size_t i, k, loser;
+	uint64_t at;
+
+	for (i = 0; i < vm->nr_images; i++) {
+		for (k = 0; k < i; k++) {
+			a = &vm->images[k];
+			b = &vm->images[i];
+			if (!a->is_used || !b->is_used || !overlap(t->imgs[k], a->bias, t->imgs[i], b->bias, &at))
+				continue;
+			loser = b->is_proven && !a->is_proven ? k : i;
+			vm->images[loser].state = IMG_OVERLAPS;
+			vm->images[loser].is_used = vm->images[loser].is_proven = false;
+			vm->images[loser].overlaps = i + k - loser;
+			vm->images[loser].where.differs_at = at;
+		}
+	}
+}
+
+/* Takes images out of @t. */
+static int build_symbolizer(const struct naming *n, struct vm_naming *vm, struct trial *t)
+{
+	struct vm_image *im;
+	size_t i;
+	int err;
+
+	vm->syms = find_shared(n, vm);
+	if (vm->syms)
+		return 0;
+	err = symbolizer__new(&vm->syms);
+	if (err)
+		return err;
+	if (n->no_inline)
+		symbolizer__without_lines(vm->syms);
+	for (i = 0; i < vm->nr_images; i++) {
+		im = &vm->images[i];
+		if (!im->is_used)
+			continue;
+		/* Of the user's images it was said at the start. */
+		attach_debug_file(t->imgs[i], n->debug_dir, im->given || im->had_debug_file);
+		im->had_debug_file = true;
+		err = symbolizer__add_image(vm->syms, t->imgs[i], im->bias, im->is_proven);
+		t->imgs[i] = NULL;
+		if (err == -ENOENT || err == -EBADMSG) {
+			im->state = IMG_NO_SYMBOLS;
+			im->is_used = false;
+		} else if (err) {
+			return err;
+		}
+	}
+	if (!symbolizer__nr_images(vm->syms)) {
+		symbolizer__put(vm->syms);
+		vm->syms = NULL;
+	}
+	return 0;
+}
+
+/* The list of images to try. */
+static int list_images(const struct naming *n, struct vm_naming *vm, const char *image)
+{
+	size_t i, nr = n->nr_images ? n->nr_images : 1;
+
+	vm->images = calloc(nr, sizeof(*vm->images));
+	if (!vm->images)
+		return -ENOMEM;
+	vm->nr_images = nr;
+	for (i = 0; i < n->nr_images; i++) {
+		vm->images[i].given = &n->images[i];
+		vm->images[i].path = strdup(n->images[i].path);
+		if (!vm->images[i].path)
+			return -ENOMEM;
+	}
+	if (n->nr_images)
+		return 0;
+	vm->images[0].path = choose_path(n, image);
+	if (!vm->images[0].path)
+		vm->images[0].state = IMG_NONE;
+	return 0;
+}
+
+static bool is_final(const struct vm_image *im)
+{
+	return im->state == IMG_NONE || im->state == IMG_BAD || im->state == IMG_NO_SYMBOLS ||
+	       (im->state == IMG_VERIFIED && im->where.nr_matching >= 2);
+}
+
+/* Is there nothing more to learn of the VM's images? */
+static bool is_settled(const struct vm_naming *vm, bool last)
+{
+	size_t i;
+
+	for (i = 0; i < vm->nr_images; i++)
+		if (!is_final(&vm->images[i]) || (last && vm->images[i].state == IMG_VERIFIED))
+			return false;
+	return vm->nr_images > 0;
+}
+
+/* @was: room for the images as they were. */
+static int judge_images(struct naming *n, struct vm_naming *vm, struct trial *t, struct vm_image *was)
+{
+	struct vm_image *im;
+	size_t i;
+	int err;
+
+	memcpy(was, vm->images, vm->nr_images * sizeof(*was));
+	for (i = 0; i < vm->nr_images; i++) {
+		im = &vm->images[i];
+		if (is_final(im) && im->state != IMG_VERIFIED)
+			continue;
+		err = open_image(t, i, im);
+		if (err)
+			return err;
+		if (t->imgs[i])
+			judge(n, im, t->imgs[i], t->probes, t->nr_probes);
+	}
+	for (i = 0; i < vm->nr_images; i++) {
+		im = &vm->images[i];
+		if (im->state == IMG_DIFFERENT || im->state == IMG_AMBIGUOUS)
+			judge_by_the_rest(n, vm, t, i);
+	}
+	refuse_overlapping(vm, t);
+	if (same_images(was, vm->images, vm->nr_images))
+		return 0;
+	symbolizer__put(vm->syms);
+	vm->syms = NULL;
+	for (i = 0; i < vm->nr_images; i++)
+		if (vm->images[i].is_used)
+			return build_symbolizer(n, vm, t);
+	return 0;
+}
+
+static int try_vm(struct naming *n, struct vm_naming *vm, const struct recording_vm_data *data)
+{
+	struct vm_image *was;
+	struct trial *t;
+	size_t i;
+	int err;
+
+	if (!vm->nr_images) {
+		err = list_images(n, vm, data->image);
+		if (err) {
+			release_vm(vm);
+			memset(vm, 0, sizeof(*vm));
+		}
+		if (err || vm->images[0].state == IMG_NONE)
+			return err;
+	}
+	t = calloc(1, sizeof(*t));
+	was = calloc(vm->nr_images, sizeof(*was));
+	err = t && was ? 0 : -ENOMEM;
+	for (i = 0; i < data->nr_texts && !err; i++)
+		t->probes[t->nr_probes++] = (struct locate_probe){
 			.gva = data->texts[i].gva,
 			.rip = data->texts[i].rip,
 			.len = UKP_TEXT_LEN,
 			.bytes = data->texts[i].bytes,
 		};
-	return locate__find(img, probes, data->nr_texts, info);
-}
-
-static int try_vm(struct naming *n, struct vm_naming *vm, const struct recording_vm_data *data)
-{
-	enum locate_result result;
-	struct image *img = NULL;
-
-	if (!vm->path)
-		vm->path = choose_path(n, data->image);
-	if (!vm->path) {
-		vm->state = VM_NO_IMAGE;
-		return 0;
-	}
-	if (stat(vm->path, &vm->file))
-		memset(&vm->file, 0, sizeof(vm->file));
-	vm->verdict = image__open(&img, vm->path);
-	if (vm->verdict == IMAGE_NO_MEMORY)
-		return -ENOMEM;
-	if (vm->verdict) {
-		vm->open_errno = errno;
-		vm->state = VM_BAD_IMAGE;
-		return 0;
-	}
-	result = locate(img, data, &vm->where);
-	switch (result) {
-	case LOCATE_FOUND:
-		return use_image(n, vm, img, vm->where.bias, VM_VERIFIED);
-	case LOCATE_NO_PROBES:
-	case LOCATE_NOT_COVERED:
-		vm->state = VM_NO_PROOF;
-		break;
-	case LOCATE_DIFFERENT:
-		vm->state = VM_DIFFERENT;
-		break;
-	case LOCATE_AMBIGUOUS:
-		vm->state = VM_AMBIGUOUS;
-		break;
-	}
-	/* A position-independent image without a proven bias would give wrong names, not unproven ones. */
-	if (vm->state == VM_AMBIGUOUS ? n->force : !image__is_pic(img) && (n->force || vm->state == VM_NO_PROOF))
-		return use_image(n, vm, img, vm->where.bias, vm->state);
-	image__free(img);
-	symbolizer__put(vm->syms);
-	vm->syms = NULL;
-	return 0;
-}
-
-static bool is_final(const struct vm_naming *vm)
-{
-	return vm->state == VM_NO_IMAGE || vm->state == VM_BAD_IMAGE || vm->state == VM_NO_SYMBOLS ||
-	       (vm->state == VM_VERIFIED && vm->where.nr_matching >= 2);
+	if (!err)
+		err = judge_images(n, vm, t, was);
+	for (i = 0; t && i < vm->nr_images; i++)
+		image__free(t->imgs[i]);
+	free(was);
+	free(t);
+	return err;
 }
 
 /* @last: all there is to know is known now, so also what later probes say against an image counts. */
@@ -318,8 +603,7 @@ static int update(struct naming *n, const struct recording *r, bool last)
 		data = recording__vm_data(r, i);
 		if (data->forgotten)
 			continue;
-		if (n->vms[i].state && ((is_final(&n->vms[i]) && !(last && n->vms[i].state == VM_VERIFIED)) ||
-					n->vms[i].nr_texts == data->nr_texts))
+		if (n->vms[i].nr_images && (is_settled(&n->vms[i], last) || n->vms[i].nr_texts == data->nr_texts))
 			continue;
 		n->vms[i].nr_texts = data->nr_texts;
 		err = try_vm(n, &n->vms[i], data);
@@ -352,61 +636,67 @@ uint64_t naming__unresolved(struct naming *n, const struct recording *r, bool ex
 	return nr;
 }
 
-static void talk_about_force(const struct vm_naming *vm, const struct recording_vm_data *data)
+static void talk_about_force(const struct vm_image *im, const struct recording_vm_data *data)
 {
-	if (vm->state == VM_DIFFERENT)
+	if (im->state == IMG_DIFFERENT)
 		log_warn("image: %s: %s: not what the guest runs: memory differs at 0x%" PRIx64
-			 ": its names are used by force, and marked [unverified]", data->name, vm->path, vm->where.differs_at);
+			 ": its names are used by force, and marked [unverified]", data->name, im->path, im->where.differs_at);
 	else
 		log_warn("image: %s: %s: more than one load address fits: names are by 0x%" PRIx64
-			 ", by force, and marked [unverified]", data->name, vm->path, vm->bias);
+			 ", by force, and marked [unverified]", data->name, im->path, im->bias);
 }
 
-static void talk_about(const struct naming *n, const struct vm_naming *vm, const struct recording_vm_data *data)
+static void talk_about(const struct vm_naming *vm, const struct vm_image *im, const struct recording_vm_data *data)
 {
 	if (!data->nr_samples)
 		return;
-	if (vm->syms && (vm->state == VM_DIFFERENT || vm->state == VM_AMBIGUOUS)) {
-		talk_about_force(vm, data);
+	if (im->is_used && (im->state == IMG_DIFFERENT || im->state == IMG_AMBIGUOUS)) {
+		talk_about_force(im, data);
 		return;
 	}
-	switch (vm->state) {
-	case VM_NO_IMAGE:
+	switch (im->state) {
+	case IMG_NONE:
 		log_warn("image: %s: the VMM's command line names no image: frames will be addresses", data->name);
 		log_hint("pass the unstripped unikernel: -s FILE");
 		break;
-	case VM_BAD_IMAGE:
-		log_warn("image: %s: %s: %s%s%s: frames will be addresses", data->name, vm->path,
-			 image__verdict_str(vm->verdict), vm->verdict == IMAGE_UNREADABLE ? ": " : "",
-			 vm->verdict == IMAGE_UNREADABLE ? strerror(vm->open_errno) : "");
-		if (vm->verdict == IMAGE_UNREADABLE)
+	case IMG_BAD:
+		log_warn("image: %s: %s: %s%s%s: frames will be addresses", data->name, im->path,
+			 image__verdict_str(im->verdict), im->verdict == IMAGE_UNREADABLE ? ": " : "",
+			 im->verdict == IMAGE_UNREADABLE ? strerror(im->open_errno) : "");
+		if (im->verdict == IMAGE_UNREADABLE)
 			log_hint("pass the unstripped unikernel from where it is: -s FILE");
 		else
-			log_hint("%s", image__hint(vm->verdict));
+			log_hint("%s", image__hint(im->verdict));
 		break;
-	case VM_NO_SYMBOLS:
-		log_warn("image: %s: %s: stripped: frames will be addresses", data->name, vm->path);
+	case IMG_NO_SYMBOLS:
+		log_warn("image: %s: %s: stripped: frames will be addresses", data->name, im->path);
 		log_hint("keep the unstripped file of the build and pass it: -s FILE");
 		break;
-	case VM_NO_PROOF:
-		log_warn("image: %s: %s: the guest showed no code of it: %s", data->name, vm->path,
-			 vm->syms ? "names are marked [unverified]" : "frames will be addresses");
-		log_hint("the guest may still be in its firmware, or run another image: record longer, or pass -s FILE");
+	case IMG_NO_PROOF:
+		log_warn("image: %s: %s: the guest showed no code of it: %s", data->name, im->path,
+			 im->is_used ? "names are marked [unverified]" : "frames will be addresses");
+		log_hint(im->is_used ? "the guest may still be in its firmware, or run another image: record longer, or pass -s FILE" :
+				       "record longer, or tell where the guest has loaded it: -s FILE@ADDRESS");
 		break;
-	case VM_DIFFERENT:
-		log__write(n->symbols ? LOG_LEVEL_ERR : LOG_LEVEL_WARN,
+	case IMG_DIFFERENT:
+		log__write(im->given ? LOG_LEVEL_ERR : LOG_LEVEL_WARN,
 			   "image: %s: %s: not what the guest runs: memory differs at 0x%" PRIx64
-			   ": frames will be addresses", data->name, vm->path, vm->where.differs_at);
+			   ": frames will be addresses", data->name, im->path, im->where.differs_at);
 		log_hint("was the unikernel rebuilt after it was started? pass the file that was booted: -s FILE; "
 			 "or use these names all the same: --force");
 		break;
-	case VM_AMBIGUOUS:
+	case IMG_AMBIGUOUS:
 		log_warn("image: %s: %s: more than one load address fits: frames will be addresses", data->name,
-			 vm->path);
+			 im->path);
 		log_hint("record longer, so that more of its code is seen");
 		break;
-	case VM_UNTRIED:
-	case VM_VERIFIED:
+	case IMG_OVERLAPS:
+		log_err("image: %s: %s: it would be where %s is, at 0x%" PRIx64 ": frames will be addresses", data->name,
+			im->path, vm->images[im->overlaps].path, im->where.differs_at);
+		log_hint("tell where the guest has loaded each: -s FILE@ADDRESS");
+		break;
+	case IMG_UNTRIED:
+	case IMG_VERIFIED:
 		break;
 	}
 }
@@ -419,26 +709,52 @@ void naming__forget(struct naming *n, size_t i)
 	memset(&n->vms[i], 0, sizeof(n->vms[i]));
 }
 
-void naming__status(const struct naming *n, size_t i, struct naming_status *out)
+static enum naming_verdict verdict_of(const struct vm_image *im)
 {
 	static const enum naming_verdict verdicts[] = {
-		[VM_UNTRIED] = NAMING_NONE,	   [VM_NO_IMAGE] = NAMING_NONE,
-		[VM_BAD_IMAGE] = NAMING_NONE,	   [VM_NO_SYMBOLS] = NAMING_NONE,
-		[VM_NO_PROOF] = NAMING_UNVERIFIED, [VM_DIFFERENT] = NAMING_WRONG,
-		[VM_AMBIGUOUS] = NAMING_UNVERIFIED, [VM_VERIFIED] = NAMING_VERIFIED,
+		[IMG_UNTRIED] = NAMING_NONE,	     [IMG_NONE] = NAMING_NONE,
+		[IMG_BAD] = NAMING_NONE,	     [IMG_NO_SYMBOLS] = NAMING_NONE,
+		[IMG_NO_PROOF] = NAMING_UNVERIFIED,  [IMG_DIFFERENT] = NAMING_WRONG,
+		[IMG_AMBIGUOUS] = NAMING_UNVERIFIED, [IMG_OVERLAPS] = NAMING_WRONG,
+		[IMG_VERIFIED] = NAMING_VERIFIED,
 	};
-	struct sym_image_info info = { 0 };
+
+	return verdicts[im->state];
+}
+
+void naming__status(const struct naming *n, size_t i, struct naming_status *out)
+{
+	/* The worst first. */
+	static const enum naming_verdict order[] = { NAMING_WRONG, NAMING_UNVERIFIED, NAMING_VERIFIED };
+	const struct vm_naming *vm;
+	size_t v, k;
 
 	*out = (struct naming_status){ .verdict = NAMING_NONE };
-	if (i >= n->nr)
+	if (i >= n->nr || !n->vms[i].nr_images)
 		return;
-	if (n->vms[i].syms)
-		symbolizer__image_info(n->vms[i].syms, 0, &info);
+	vm = &n->vms[i];
 	*out = (struct naming_status){
-		.verdict = verdicts[n->vms[i].state],
-		.path = n->vms[i].path,
-		.build_id = info.build_id,
-		.syms = n->vms[i].syms,
+		.path = vm->images[0].path,
+		.build_id = vm->images[0].is_used ? vm->images[0].build_id : NULL,
+		.syms = vm->syms,
+		.nr_images = vm->images[0].path ? vm->nr_images : 0,
+	};
+	for (v = sizeof(order) / sizeof(order[0]); v-- > 0;)
+		for (k = 0; k < vm->nr_images; k++)
+			if (verdict_of(&vm->images[k]) == order[v])
+				out->verdict = order[v];
+	for (k = 0; k < vm->nr_images; k++)
+		out->has_proof |= vm->images[k].state == IMG_VERIFIED;
+}
+
+void naming__image_status(const struct naming *n, size_t i, size_t k, struct naming_image_status *out)
+{
+	const struct vm_image *im = &n->vms[i].images[k];
+
+	*out = (struct naming_image_status){
+		.verdict = verdict_of(im),
+		.path = im->path,
+		.build_id = im->is_used ? im->build_id : NULL,
 	};
 }
 
@@ -455,8 +771,7 @@ static int add_vms(struct freezer *f)
 {
 	const struct recording *r = f->r;
 	const struct recording_vm_data *data;
-	struct sym_image_info info;
-	struct vm_naming *vm;
+	struct naming_status status;
 	size_t i;
 
 	f->index = malloc((recording__nr_vms(r) + 1) * sizeof(*f->index));
@@ -464,22 +779,19 @@ static int add_vms(struct freezer *f)
 		return -ENOMEM;
 	for (i = 0; i < recording__nr_vms(r); i++) {
 		data = recording__vm_data(r, i);
-		vm = &f->n->vms[i];
 		f->index[i] = -1;
 		if (data->forgotten || (f->what->vm && *f->what->vm != data->id))
 			continue;
-		memset(&info, 0, sizeof(info));
-		if (vm->syms)
-			symbolizer__image_info(vm->syms, 0, &info);
+		naming__status(f->n, i, &status);
 		struct snap_vm sv = {
 			.name = data->name,
 			.vmm = data->vmm,
-			.image_path = vm->path,
-			.build_id = info.build_id,
+			.image_path = status.path,
+			.build_id = status.build_id,
 			.pid = data->pid,
 			.nr_vcpus = data->nr_vcpus,
-			.verified = vm->state == VM_VERIFIED,
-			.syms = vm->syms ? symbolizer__get(vm->syms) : NULL,
+			.verified = status.has_proof,
+			.syms = status.syms ? symbolizer__get(status.syms) : NULL,
 		};
 		f->index[i] = snapshot__add_vm(f->snap, &sv);
 		if (f->index[i] < 0)
@@ -713,8 +1025,9 @@ int naming__snapshot(struct naming *n, const struct recording *r, const struct n
 		.roots = what->roots,
 		.host = ri->host,
 	};
+	const struct vm_image *im;
 	bool refused = false;
-	size_t i;
+	size_t i, k;
 	int err;
 
 	err = update(n, r, !what->live);
@@ -733,8 +1046,11 @@ int naming__snapshot(struct naming *n, const struct recording *r, const struct n
 	}
 	snapshot__seal(f.snap);
 	for (i = 0; i < n->nr && !what->live; i++) {
-		talk_about(n, &n->vms[i], recording__vm_data(r, i));
-		refused |= n->symbols && n->vms[i].state == VM_DIFFERENT && !n->vms[i].syms;
+		for (k = 0; k < n->vms[i].nr_images; k++) {
+			im = &n->vms[i].images[k];
+			talk_about(&n->vms[i], im, recording__vm_data(r, i));
+			refused |= im->given && !im->is_used && verdict_of(im) == NAMING_WRONG;
+		}
 	}
 	*out = f.snap;
 	return refused ? -EBADMSG : 0;
@@ -743,31 +1059,20 @@ int naming__snapshot(struct naming *n, const struct recording *r, const struct n
 char *naming__image(const struct naming *n, const struct recording *r, uint32_t id, const char *image,
 		    uint64_t *bias, bool *is_proven)
 {
-	const struct vm_naming *vm = NULL;
-	size_t i = recording__place(r, id);
+	size_t i = recording__place(r, id), k;
+	const struct vm_image *im;
 
 	*bias = 0;
 	*is_proven = false;
-	if (i < n->nr)
-		vm = &n->vms[i];
-	if (!vm || vm->state == VM_UNTRIED)
+	if (i >= n->nr || !n->vms[i].nr_images)
 		return choose_path(n, image);
-	switch (vm->state) {
-	case VM_VERIFIED:
-		*bias = vm->bias;
-		*is_proven = true;
-		return strdup(vm->path);
-	case VM_NO_SYMBOLS: /* as proven as its names would be: see use_image() */
-		*bias = vm->bias;
-		*is_proven = vm->where.nr_matching > 0;
-		return strdup(vm->path);
-	case VM_NO_PROOF:
-		return strdup(vm->path);
-	case VM_DIFFERENT:
-	case VM_AMBIGUOUS: /* by force: the user says that it is the one */
-		*bias = vm->bias;
-		return vm->syms ? strdup(vm->path) : NULL;
-	default:
-		return NULL;
+	for (k = 0; k < n->vms[i].nr_images; k++) {
+		im = &n->vms[i].images[k];
+		if (!im->is_used && im->state != IMG_NO_SYMBOLS && im->state != IMG_NO_PROOF)
+			continue;
+		*bias = im->bias;
+		*is_proven = im->is_proven;
+		return strdup(im->path);
 	}
+	return NULL;
 }

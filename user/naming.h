@@ -3,7 +3,7 @@
 #define USER_NAMING_H
 
 /*
- * naming - which image each VM of a recording runs, proven by bytes; and the snapshot with those names.
+ * naming - which images each VM of a recording runs, proven by bytes; and the snapshot with those names.
  *
  * Truth before names: an image is used when the code that was read from the guest is the image's, at one
  * load bias. An image that differs is not used, unless that is asked for; where the guest showed no code, and where
@@ -25,9 +25,19 @@ struct recording_counts;
 struct snapshot;
 struct symbolizer;
 
+#define NAMING_MAX_IMAGES 16
+
+/* An image that guests run. */
+struct naming_image {
+	const char *path;
+	uint64_t address; /* GVA of its first byte; not used without has_address: the guest's code tells */
+	bool has_address;
+};
+
 /* What was asked for; zeroed, it is what is shown by default. */
 struct naming_opts {
-	const char *symbols; /* image of all VMs; NULL: what the VMs' command lines name */
+	struct naming_image images[NAMING_MAX_IMAGES]; /* of all VMs, the kernel's first */
+	size_t nr_images;	/* 0: what the VMs' command lines name */
 	const char *debug_dir; /* where debug files are, see debug_file.h; NULL: the usual folder */
 	bool force;	     /* use an image that is not what the guest runs; its names are marked */
 	bool no_inline;	     /* show no inlined functions and no source lines */
@@ -37,7 +47,8 @@ struct naming_opts {
  * naming__new() - prepare.
  * @opts: copied.
  *
- * The user's image is opened at once, so that a wrong file is reported before anything is recorded.
+ * The user's images are opened at once, so that a wrong file, or two in one place, are reported before anything is
+ * recorded.
  *
  * Return: 0; -EINVAL if it is of no use (reported on stderr); -ENOMEM.
  */
@@ -78,14 +89,25 @@ void naming__forget(struct naming *n, size_t i);
 enum naming_verdict { NAMING_NONE, NAMING_UNVERIFIED, NAMING_VERIFIED, NAMING_WRONG };
 
 struct naming_status {
-	enum naming_verdict verdict;
-	const char *path;	  /* of the image, or NULL; borrowed until the next update */
+	enum naming_verdict verdict; /* the worst of its images': wrong, unverified, verified, none */
+	const char *path;	  /* of the first image, or NULL; borrowed until the next update */
 	const char *build_id;	  /* or NULL; borrowed likewise */
 	struct symbolizer *syms;  /* borrowed, or NULL */
+	size_t nr_images;
+	bool has_proof; /* at least one image is proven; names of others tell by themselves: sym_frame.is_unverified */
+};
+
+/* What is known of one image of a VM. */
+struct naming_image_status {
+	enum naming_verdict verdict;
+	const char *path;     /* borrowed until the next update */
+	const char *build_id; /* or NULL; borrowed likewise */
 };
 
 /** naming__status() - of the VM at place @i. */
 void naming__status(const struct naming *n, size_t i, struct naming_status *out);
+/** naming__image_status() - of its image @k, less than nr_images. */
+void naming__image_status(const struct naming *n, size_t i, size_t k, struct naming_image_status *out);
 
 /**
  * naming__snapshot() - freeze the recording with its names.
@@ -110,7 +132,7 @@ int naming__snapshot(struct naming *n, const struct recording *r, const struct n
 bool naming__linear_offset(const struct naming *n, const char *image, uint64_t *offset);
 
 /**
- * naming__image() - the file whose unwind tables a VM's stacks can go by.
+ * naming__image() - the file whose unwind tables a VM's stacks can go by: of several images that of the first.
  * @id: of the VM in the recording.
  * @image: as the VMM's command line names it, or NULL; for a VM that the recording has not seen yet.
  * @bias: receives its load bias.

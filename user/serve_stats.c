@@ -312,7 +312,7 @@ static int add_stack(struct serve_stats *s, const struct profile_stack *st)
 		nr = symbolizer__resolve(status.syms, st->frames[i], i > 0, &frames);
 		if (nr) {
 			/* The function, not what was inlined into it. */
-			is_unverified = status.verdict != NAMING_VERIFIED;
+			is_unverified = frames[nr - 1].is_unverified;
 			if (!i && count_top(&s->name, &vm->functions, frames[nr - 1].name, is_unverified, st->count,
 					    s->max_functions))
 				return -ENOMEM;
@@ -569,24 +569,45 @@ static int fill_top(struct host_stats *hs, struct host_function **out, size_t *n
 	return 0;
 }
 
-static int fill_vm(struct serve_stats *s, struct host_stats *hs, struct host_vm *out, struct served_vm *vm)
+static int fill_images(const struct serve_stats *s, struct host_stats *hs, struct host_vm *out, size_t place)
 {
-	static const enum host_image_state images[] = {
+	static const enum host_image_state states[] = {
 		[NAMING_NONE] = HOST_IMAGE_NONE,
 		[NAMING_UNVERIFIED] = HOST_IMAGE_UNVERIFIED,
 		[NAMING_VERIFIED] = HOST_IMAGE_VERIFIED,
 		[NAMING_WRONG] = HOST_IMAGE_WRONG,
 	};
-	size_t place = recording__place(s->rec, vm->id), i;
-	const struct recording_vm_data *data = recording__vm_data(s->rec, place);
+	struct naming_image_status image;
 	struct naming_status status;
 	const char *slash;
+	size_t i;
 
 	naming__status(s->naming, place, &status);
 	slash = status.path ? strrchr(status.path, '/') : NULL;
+	out->image = states[status.verdict];
+	out->images = array(status.nr_images, sizeof(*out->images));
+	if (!out->images || host_stats__copy_str(hs, &out->image_path, status.path) ||
+	    host_stats__copy_str(hs, &out->image_name, slash ? slash + 1 : status.path) ||
+	    host_stats__copy_str(hs, &out->build_id, status.build_id))
+		return -ENOMEM;
+	for (i = 0; i < status.nr_images; i++) {
+		naming__image_status(s->naming, place, i, &image);
+		out->images[i].state = states[image.verdict];
+		if (host_stats__copy_str(hs, &out->images[i].path, image.path) ||
+		    host_stats__copy_str(hs, &out->images[i].build_id, image.build_id))
+			return -ENOMEM;
+		out->nr_images++;
+	}
+	return 0;
+}
+
+static int fill_vm(struct serve_stats *s, struct host_stats *hs, struct host_vm *out, struct served_vm *vm)
+{
+	size_t place = recording__place(s->rec, vm->id), i;
+	const struct recording_vm_data *data = recording__vm_data(s->rec, place);
+
 	out->id = vm->serial;
 	out->pid = data->pid;
-	out->image = images[status.verdict];
 	out->up = vm->up;
 	out->seen_wall_ns = vm->seen_wall_ns;
 	out->mem_bytes = data->mem_bytes;
@@ -602,9 +623,7 @@ static int fill_vm(struct serve_stats *s, struct host_stats *hs, struct host_vm 
 	out->vcpus = array(vm->nr_vcpus, sizeof(*out->vcpus));
 	out->exits = array(vm->nr_exits, sizeof(*out->exits));
 	if (!out->stops || !out->methods || !out->vcpus || !out->exits || host_stats__copy_str(hs, &out->name, data->name) ||
-	    host_stats__copy_str(hs, &out->vmm, data->vmm) || host_stats__copy_str(hs, &out->image_path, status.path) ||
-	    host_stats__copy_str(hs, &out->image_name, slash ? slash + 1 : status.path) ||
-	    host_stats__copy_str(hs, &out->build_id, status.build_id))
+	    host_stats__copy_str(hs, &out->vmm, data->vmm) || fill_images(s, hs, out, place))
 		return -ENOMEM;
 	memcpy(out->stops, data->nr_stop, UKP_STOP_MAX * sizeof(*out->stops));
 	recording__add_ways(data, out->methods);

@@ -249,7 +249,7 @@ static struct symbolizer *web_symbolizer(void)
 {
 	static const struct sym_image_info images[] = {
 		{ "/home/ops/nginx/.unikraft/build/nginx_qemu-x86_64.dbg", "8f3c1d27a90b44e2", TEXT,
-		  TEXT + NR_WEB * SIZE, 0x1000, true },
+		  TEXT + NR_WEB * SIZE, 0x1000, true, false },
 	};
 	static char files[NR_WEB][64];
 	size_t i;

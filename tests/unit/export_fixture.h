@@ -27,14 +27,14 @@
  * The small guest: kmain calls worker_a and worker_b, both call hot_leaf; worker_a has clamp() inlined from
  * 0x100150 on. The last call in kmain ends the function: its return address, 0x100100, is worker_a's start.
  */
-static const struct sym_frame fix_kmain[] = { { "kmain", 0x100000, "boot/main.c", 12, false } };
-static const struct sym_frame fix_worker_a[] = { { "worker_a", 0x100100, "app/work.c", 30, false } };
+static const struct sym_frame fix_kmain[] = { { "kmain", 0x100000, "boot/main.c", 12, false, false } };
+static const struct sym_frame fix_worker_a[] = { { "worker_a", 0x100100, "app/work.c", 30, false, false } };
 static const struct sym_frame fix_clamp[] = {
-	{ "clamp", 0x100100, "app/clamp.h", 7, true },
-	{ "worker_a", 0x100100, "app/work.c", 34, false },
+	{ "clamp", 0x100100, "app/clamp.h", 7, true, false },
+	{ "worker_a", 0x100100, "app/work.c", 34, false, false },
 };
-static const struct sym_frame fix_worker_b[] = { { "worker_b", 0x100200, "app/work.c", 50, false } };
-static const struct sym_frame fix_hot_leaf[] = { { "hot_leaf", 0x100300, NULL, 0, false } };
+static const struct sym_frame fix_worker_b[] = { { "worker_b", 0x100200, "app/work.c", 50, false, false } };
+static const struct sym_frame fix_hot_leaf[] = { { "hot_leaf", 0x100300, NULL, 0, false, false } };
 
 static const struct fake_range fix_ranges[] = {
 	{ 0x100000, 0x100100, fix_kmain, 1 },    { 0x100100, 0x100150, fix_worker_a, 1 },
@@ -43,7 +43,7 @@ static const struct fake_range fix_ranges[] = {
 };
 
 static const struct sym_image_info fix_images[] = {
-	{ "/srv/web/app.dbg", "0123456789abcdef", 0x100000, 0x101000, 0x1000, true },
+	{ "/srv/web/app.dbg", "0123456789abcdef", 0x100000, 0x101000, 0x1000, true, false },
 };
 
 static const struct snap_info fix_info = {
@@ -93,6 +93,20 @@ static inline struct symbolizer *fix_symbolizer(void)
 {
 	return fake_symbolizer__new(fix_ranges, ARRAY_SIZE(fix_ranges), fix_images,
 				    ARRAY_SIZE(fix_images));
+}
+
+/* A proven kernel at 1000 and an application at 2000 that is not: frames kmain and app. */
+static inline struct symbolizer *fix_two_images(void)
+{
+	static const struct sym_frame kmain[] = { { .name = "kmain" } };
+	static const struct sym_frame app[] = { { .name = "app", .is_unverified = true } };
+	static const struct fake_range ranges[] = { { 1000, 1100, kmain, 1 }, { 2000, 2100, app, 1 } };
+	static const struct sym_image_info images[] = {
+		{ .path = "/srv/kernel", .gva_start = 1000, .gva_end = 1100 },
+		{ .path = "/srv/app", .gva_start = 2000, .gva_end = 2100, .is_unverified = true },
+	};
+
+	return fake_symbolizer__new(ranges, ARRAY_SIZE(ranges), images, ARRAY_SIZE(images));
 }
 
 static inline int fix_add_vm(struct snapshot *snap, const char *name, struct symbolizer *syms,

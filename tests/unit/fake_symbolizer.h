@@ -64,9 +64,9 @@ void symbolizer__put(struct symbolizer *s)
 		free(s);
 }
 
-int symbolizer__add_image(struct symbolizer *s, struct image *img, uint64_t bias)
+int symbolizer__add_image(struct symbolizer *s, struct image *img, uint64_t bias, bool is_proven)
 {
-	(void)s, (void)img, (void)bias;
+	(void)s, (void)img, (void)bias, (void)is_proven;
 	return -ENOENT;
 }
 

@@ -137,6 +137,10 @@ static inline struct host_stats *fix_host_small(void)
 	};
 	static const struct host_function functions[] = { { "hot_leaf", 60, false }, { "worker_a", 20, false } };
 	static const struct host_function libraries[] = { { "lib/ukalloc", 70, false }, { "app", 10, false } };
+	static const struct host_image images[] = {
+		{ "/srv/web/app.dbg", "0123456789abcdef", HOST_IMAGE_VERIFIED },
+		{ "/srv/web/lib.so", NULL, HOST_IMAGE_VERIFIED },
+	};
 	struct host_stats *hs = fix_host_new();
 	struct host_vm *vm = fix_host_add_vm(hs, "web0");
 	struct host_exit exits[] = {
@@ -169,6 +173,7 @@ static inline struct host_stats *fix_host_small(void)
 	FIX_ARRAY(vm, functions, functions);
 	FIX_ARRAY(vm, libraries, libraries);
 	FIX_ARRAY(vm, kvm_stats, stats);
+	FIX_ARRAY(vm, images, images);
 	fix_host_add_vm(hs, "idle\"\\0");
 	return hs;
 }

@@ -124,7 +124,7 @@ static void a_debug_file_gives_all_that_was_stripped(void **state)
 	at = address(img, "split_outer");
 	assert_string_equal(image__path(img), app);
 	assert_int_equal(symbolizer__new(&s), 0);
-	assert_int_equal(symbolizer__add_image(s, img, 0), 0);
+	assert_int_equal(symbolizer__add_image(s, img, 0, true), 0);
 	for (i = 0; i < 64; i++) {
 		nr = symbolizer__resolve(s, at + i, false, &frames);
 		if (nr == 2)

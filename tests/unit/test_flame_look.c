@@ -149,6 +149,22 @@ static const char *fact(const struct flame_facts *f, const char *label)
 	return "(not there)";
 }
 
+static void facts_list_all_images(void **state)
+{
+	struct snapshot *snap = fix_new();
+	struct flame_facts f;
+
+	(void)state;
+	STACK(snap, fix_add_vm(snap, "a", fix_two_images(), true), 0, SNAP_PLACE_GUEST, NULL, 1, 2010);
+	STACK(snap, 0, 0, SNAP_PLACE_GUEST, NULL, 3, 1010);
+	snapshot__seal(snap);
+	gather(&f, snap, NULL);
+	assert_string_equal(fact(&f, "Images"), "kernel, verified; app, unverified");
+	assert_int_equal(f.nr_notes, 1);
+	assert_non_null(strstr(f.notes[0], "25.0% of samples are named by an image that was not compared"));
+	flame_facts__free(&f);
+}
+
 static void facts_of_one_vm(void **state)
 {
 	struct flame_facts f;
@@ -228,7 +244,7 @@ static void facts_have_room_for_everything(void **state)
 
 	(void)state;
 	vm = fix_add_vm(snap, "a", fix_symbolizer(), false);
-	STACK(snap, vm, 0, SNAP_PLACE_GUEST, "a", 1, 5);
+	STACK(snap, vm, 0, SNAP_PLACE_GUEST, "a", 1, 5, 0x100310);
 	fix_add_stack(snap, vm, 0, SNAP_PLACE_GUEST, NULL, 1, 0, NULL);
 	fix_add_counter(snap, "x", "Samples lost: whatever", 1);
 	snapshot__seal(snap);
@@ -248,6 +264,7 @@ int main(void)
 		cmocka_unit_test(times_have_a_fitting_unit),
 		cmocka_unit_test(text_is_readable_on_every_shade),
 		cmocka_unit_test(facts_of_one_vm),
+		cmocka_unit_test(facts_list_all_images),
 		cmocka_unit_test(facts_of_several_vms),
 		cmocka_unit_test(facts_of_nothing),
 		cmocka_unit_test(facts_have_room_for_everything),

@@ -69,6 +69,19 @@ static void folded_marks_unverified_names(void **state)
 			    "b;0x100020;0x100160 2\n");
 }
 
+/* The mark is for the image's names only, not for those of a proven one in the same guest. */
+static void folded_marks_names_by_image(void **state)
+{
+	struct snapshot *snap = fix_new();
+	int vm;
+
+	(void)state;
+	vm = fix_add_vm(snap, "a", fix_two_images(), true);
+	STACK(snap, vm, 0, SNAP_PLACE_GUEST, NULL, 1, 2010, 1010);
+	STACK(snap, vm, 0, SNAP_PLACE_GUEST, NULL, 3, 1020);
+	assert_folded(snap, "a;kmain 3\na;kmain;app [unverified] 1\n");
+}
+
 static void folded_of_nothing_is_empty(void **state)
 {
 	struct snapshot *snap = fix_new();
@@ -127,6 +140,7 @@ int main(void)
 		cmocka_unit_test(folded_escapes_separator),
 		cmocka_unit_test(folded_says_where_a_stack_is_incomplete),
 		cmocka_unit_test(folded_marks_unverified_names),
+		cmocka_unit_test(folded_marks_names_by_image),
 		cmocka_unit_test(folded_of_nothing_is_empty),
 		cmocka_unit_test(folded_survives_hostile_names),
 		cmocka_unit_test(folded_does_not_depend_on_the_locale),

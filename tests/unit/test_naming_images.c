@@ -50,7 +50,7 @@ static struct recording *recorded(const char *image, uint64_t rip)
 /* The guest runs @d, loaded at @bias: a probe of image address @addr. */
 static void probe(struct recording *r, const struct elf_desc *d, uint64_t bias, uint64_t addr)
 {
-	uint64_t base = d->type == ET_DYN ? 0x1000 : BASE;
+	uint64_t base = d->addr ? d->addr : d->type == ET_DYN ? 0x1000 : BASE;
 	union any_record rec;
 	uint8_t text[LEN];
 	size_t len;
@@ -64,7 +64,7 @@ static void probe(struct recording *r, const struct elf_desc *d, uint64_t bias, 
 
 static struct naming *named(const char *path, bool force)
 {
-	struct naming_opts opts = { .symbols = path, .force = force };
+	struct naming_opts opts = { .images = { { .path = path } }, .nr_images = path != NULL, .force = force };
 	struct naming *n = NULL;
 
 	assert_int_equal(naming__new(&n, &opts), 0);
@@ -205,10 +205,197 @@ static void force_invents_no_load_address(void **state)
 	recording__free(r);
 }
 
+/* --- several images --- */
+
+#define APP_AT 0x100000000000ull
+
+static char app_path[80];
+
+static const struct elf_desc program = { .addr = 0x400000, .text_len = LEN, .seed = 4, .syms = (const struct elf_sym[]){
+	{ "prog", 0x400000, LEN, STB_GLOBAL, STT_FUNC, ELF_TEXT } }, .nr_syms = 1 };
+
+/* The kernel, then an application at @app_at, or wherever its bytes are if that is 0. */
+static int two(struct naming **n, const struct elf_desc *app, uint64_t app_at, bool force)
+{
+	struct naming_opts opts = {
+		.images = { { .path = elf_path }, { .path = app_path, .address = app_at, .has_address = app_at } },
+		.nr_images = 2,
+		.force = force,
+	};
+
+	put_image(elf_path, &kernel);
+	put_image(app_path, app);
+	return naming__new(n, &opts);
+}
+
+static void assert_frame(struct symbolizer *s, uint64_t gva, const char *name, bool is_unverified)
+{
+	const struct sym_frame *f;
+
+	assert_int_equal(symbolizer__resolve(s, gva, false, &f), name ? 1 : 0);
+	if (!name)
+		return;
+	assert_string_equal(f->name, name);
+	assert_int_equal(f->is_unverified, is_unverified);
+}
+
+static struct symbolizer *syms_of(struct naming *n)
+{
+	struct naming_status status;
+
+	naming__status(n, 0, &status);
+	return status.syms;
+}
+
+static enum naming_verdict verdict_of(struct naming *n, size_t k)
+{
+	struct naming_image_status status;
+
+	naming__image_status(n, 0, k, &status);
+	return status.verdict;
+}
+
+static void each_image_is_found_by_its_own_bytes(void **state)
+{
+	struct recording *r = recorded(NULL, BASE + 0x20);
+	struct naming *n = NULL;
+	uint64_t bias;
+	bool proven;
+	char *path;
+
+	(void)state;
+	assert_int_equal(two(&n, &pic, 0, false), 0);
+	probe(r, &kernel, 0x3000, BASE + 0x20);
+	assert_int_equal(naming__update(n, r), 0);
+	assert_frame(syms_of(n), BASE + 0x3020, "kmain", false);
+	assert_int_equal(verdict_of(n, 0), NAMING_VERIFIED);
+	assert_int_equal(verdict_of(n, 1), NAMING_UNVERIFIED);
+	assert_int_equal(verdict(n), NAMING_UNVERIFIED);
+	probe(r, &pic, APP_AT, 0x1020);
+	assert_int_equal(naming__update(n, r), 0);
+	assert_frame(syms_of(n), BASE + 0x3020, "kmain", false);
+	assert_frame(syms_of(n), APP_AT + 0x1020, "app", false);
+	assert_int_equal(verdict(n), NAMING_VERIFIED);
+	/* Tables are the kernel's. */
+	path = naming__image(n, r, VM, NULL, &bias, &proven);
+	assert_string_equal(path, elf_path);
+	assert_int_equal(bias, 0x3000);
+	assert_true(proven);
+	free(path);
+	naming__free(n);
+	recording__free(r);
+}
+
+/* The address is that of the image's first page, wherever it is linked. */
+static void an_address_gives_names_that_are_in_doubt(void **state)
+{
+	struct recording *r = recorded(NULL, BASE + 0x20);
+	struct naming *n = NULL;
+
+	(void)state;
+	assert_int_equal(two(&n, &pic, APP_AT, false), 0);
+	probe(r, &kernel, 0, BASE + 0x20);
+	assert_int_equal(naming__update(n, r), 0);
+	assert_frame(syms_of(n), BASE + 0x20, "kmain", false);
+	assert_frame(syms_of(n), APP_AT + 0x20, "app", true);
+	assert_frame(syms_of(n), APP_AT + 0x1020 + LEN, NULL, false);
+	/* Proven, the same names are in doubt no more. */
+	probe(r, &pic, APP_AT - 0x1000, 0x1020);
+	assert_int_equal(naming__update(n, r), 0);
+	assert_frame(syms_of(n), APP_AT + 0x20, "app", false);
+	naming__free(n);
+	recording__free(r);
+}
+
+static void a_wrong_image_leaves_the_others_alone(void **state)
+{
+	struct recording *r = recorded(NULL, BASE + 0x20);
+	struct naming *n = NULL;
+	int force;
+
+	(void)state;
+	probe(r, &kernel, 0, BASE + 0x20);
+	probe(r, &other, APP_AT - BASE, BASE + 0x20);
+	for (force = 0; force < 2; force++) {
+		assert_int_equal(two(&n, &pic, APP_AT, force), 0);
+		assert_int_equal(assert_leaf(n, r, BASE + 0x20, "kmain", true), force ? 0 : -EBADMSG);
+		assert_frame(syms_of(n), APP_AT + 0x20, force ? "app" : NULL, true);
+		assert_int_equal(verdict_of(n, 0), NAMING_VERIFIED);
+		assert_int_equal(verdict_of(n, 1), NAMING_WRONG);
+		assert_int_equal(verdict(n), NAMING_WRONG);
+		naming__free(n);
+	}
+	recording__free(r);
+}
+
+/* A program and a kernel that was linked for the same place, and moved away from it. */
+static void code_of_one_image_says_nothing_against_another(void **state)
+{
+	struct recording *r = recorded(NULL, BASE + 0x20);
+	const uint64_t slide = 0xffffffffe0000000;
+	struct elf_desc app = program;
+	struct elf_sym sym = { "prog", BASE, LEN, STB_GLOBAL, STT_FUNC, ELF_TEXT };
+	struct naming *n = NULL;
+
+	(void)state;
+	app.addr = BASE;
+	app.syms = &sym;
+	assert_int_equal(two(&n, &app, 0, false), 0);
+	probe(r, &app, 0, BASE + 0x20);
+	assert_int_equal(naming__update(n, r), 0);
+	assert_int_equal(verdict_of(n, 1), NAMING_VERIFIED);
+	probe(r, &kernel, slide, BASE + 0x1020);
+	assert_int_equal(assert_leaf(n, r, BASE + 0x20, "prog", true), 0);
+	assert_frame(syms_of(n), BASE + slide + 0x1020, "idle", false);
+	assert_int_equal(verdict(n), NAMING_VERIFIED);
+	naming__free(n);
+	recording__free(r);
+}
+
+static void two_images_in_one_place_are_an_error(void **state)
+{
+	struct naming_opts opts = { .images = { { elf_path, BASE, true }, { app_path, BASE + 0x1000, true } }, .nr_images = 2 };
+	struct recording *r = recorded(NULL, BASE + 0x20);
+	struct elf_sym sym = { "prog", BASE + 0x1000, LEN, STB_GLOBAL, STT_FUNC, ELF_TEXT };
+	struct elf_desc app = program;
+	struct naming *n = NULL;
+
+	(void)state;
+	put_image(elf_path, &kernel);
+	put_image(app_path, &program);
+	assert_int_equal(naming__new(&n, &opts), -EINVAL);
+	opts.images[1].address = BASE + LEN;
+	assert_int_equal(naming__new(&n, &opts), 0);
+	naming__free(n);
+	opts.images[1].address++;
+	assert_int_equal(naming__new(&n, &opts), -EINVAL);
+	opts.images[1] = (struct naming_image){ .path = elf_path };
+	opts.images[0].has_address = false;
+	assert_int_equal(naming__new(&n, &opts), -EINVAL);
+	/* Where it shows only while it runs: the one that is proven stays, whatever the order. */
+	app.addr = BASE + 0x1000;
+	app.syms = &sym;
+	assert_int_equal(two(&n, &app, 0, false), 0);
+	probe(r, &kernel, 0, BASE + 0x20);
+	assert_int_equal(assert_leaf(n, r, BASE + 0x20, "kmain", true), -EBADMSG);
+	assert_int_equal(verdict_of(n, 1), NAMING_WRONG);
+	naming__free(n);
+	recording__free(r);
+}
+
 static int setup(void **state)
 {
 	log__set_level(LOG_LEVEL_ERR);
-	return elf_setup(state);
+	if (elf_setup(state))
+		return -1;
+	snprintf(app_path, sizeof(app_path), "%s.app", elf_path);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	unlink(app_path);
+	return elf_teardown(state);
 }
 
 int main(void)
@@ -220,7 +407,12 @@ int main(void)
 		cmocka_unit_test(an_image_that_differs_is_used_by_force),
 		cmocka_unit_test(force_leaves_a_proof_alone),
 		cmocka_unit_test(force_invents_no_load_address),
+		cmocka_unit_test(each_image_is_found_by_its_own_bytes),
+		cmocka_unit_test(an_address_gives_names_that_are_in_doubt),
+		cmocka_unit_test(a_wrong_image_leaves_the_others_alone),
+		cmocka_unit_test(code_of_one_image_says_nothing_against_another),
+		cmocka_unit_test(two_images_in_one_place_are_an_error),
 	};
 
-	return cmocka_run_group_tests(tests, setup, elf_teardown);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }

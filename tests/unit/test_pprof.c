@@ -472,6 +472,22 @@ static void pprof_names_in_doubt_are_not_shared(void **state)
 	assert_string_equal(string(p, get(p->function[2], 2)), "0x100310");
 }
 
+static void pprof_marks_images_one_by_one(void **state)
+{
+	struct snapshot *snap = fix_new();
+	struct profile *p;
+
+	(void)state;
+	STACK(snap, fix_add_vm(snap, "a", fix_two_images(), true), 0, SNAP_PLACE_GUEST, NULL, 1, 2010, 1011);
+	snapshot__seal(snap);
+	p = decoded(snap);
+	assert_int_equal(p->nr_mapping, 2);
+	assert_string_equal(string(p, get(p->mapping[0], 5)), "/srv/kernel");
+	assert_string_equal(string(p, get(p->mapping[1], 5)), "/srv/app [unverified]");
+	assert_string_equal(string(p, get(p->function[0], 2)), "app [unverified]");
+	assert_string_equal(string(p, get(p->function[1], 2)), "kmain");
+}
+
 /* The format's numbers are signed: an absurd count must not turn negative. */
 static void pprof_counts_stop_at_int64(void **state)
 {
@@ -510,6 +526,7 @@ int main(void)
 		cmocka_unit_test(pprof_by_library_has_a_frame_for_each_run),
 		cmocka_unit_test(pprof_vms_of_one_image_share_its_locations),
 		cmocka_unit_test(pprof_names_in_doubt_are_not_shared),
+		cmocka_unit_test(pprof_marks_images_one_by_one),
 		cmocka_unit_test(pprof_counts_stop_at_int64),
 		cmocka_unit_test(pprof_is_deterministic),
 	};

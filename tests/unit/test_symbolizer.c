@@ -24,7 +24,7 @@ static struct symbolizer *new_symbolizer(void)
 
 static void add(struct symbolizer *s, const struct elf_desc *d, uint64_t bias)
 {
-	assert_int_equal(symbolizer__add_image(s, elf_open(d), bias), 0);
+	assert_int_equal(symbolizer__add_image(s, elf_open(d), bias, true), 0);
 }
 
 static const struct elf_desc kernel_desc = {
@@ -66,14 +66,20 @@ static void a_call_that_ends_a_function_belongs_to_it(void **state)
 	symbolizer__put(s);
 }
 
+/* And each with its own proof, or without one. */
 static void several_images_each_at_its_bias(void **state)
 {
 	struct symbolizer *s = new_symbolizer();
+	const struct sym_frame *f;
 	struct sym_image_info info;
 
 	(void)state;
 	add(s, &kernel_desc, 0xffffffff80000000);
-	add(s, &app_desc, 0x40000000);
+	assert_int_equal(symbolizer__add_image(s, elf_open(&app_desc), 0x40000000, false), 0);
+	assert_int_equal(symbolizer__resolve(s, 0xffffffff80000000 + BASE, false, &f), 1);
+	assert_false(f->is_unverified);
+	assert_int_equal(symbolizer__resolve(s, 0x40001020, false, &f), 1);
+	assert_true(f->is_unverified);
 	assert_int_equal(symbolizer__nr_images(s), 2);
 	assert_name(s, 0xffffffff80000000 + BASE, false, "kmain", 0xffffffff80000000 + BASE);
 	assert_name(s, 0x40001020, false, "app", 0x40001000);
@@ -83,7 +89,9 @@ static void several_images_each_at_its_bias(void **state)
 	assert_int_equal(info.gva_start, 0xffffffff80000000 + BASE);
 	assert_int_equal(info.gva_end, 0xffffffff80000000 + BASE + 0x100);
 	assert_int_equal(info.file_offset, 0x200);
+	assert_false(info.is_unverified);
 	symbolizer__image_info(s, 1, &info);
+	assert_true(info.is_unverified);
 	assert_null(info.build_id);
 	assert_int_equal(info.gva_start, 0x40001000);
 	symbolizer__put(s);
@@ -154,7 +162,7 @@ static void libraries_by_dwarf(void **state)
 
 	(void)state;
 	assert_int_equal(image__open(&img, "/proc/self/exe"), IMAGE_OK);
-	assert_int_equal(symbolizer__add_image(s, img, image__is_pic(img) ? start : 0), 0);
+	assert_int_equal(symbolizer__add_image(s, img, image__is_pic(img) ? start : 0, true), 0);
 	/* Objects of two checkouts may be in one build: then names have more in front. */
 	assert_non_null(strstr(symbolizer__library(s, (uintptr_t)libraries_by_dwarf, false), "tests"));
 	assert_non_null(strstr(symbolizer__library(s, (uintptr_t)symbolizer__library, false), "symbolizer"));
@@ -167,7 +175,7 @@ static void images_without_names_are_refused(void **state)
 
 	(void)state;
 	assert_int_equal(symbolizer__add_image(s, elf_open(&(struct elf_desc){ .text_len = 16 }),
-					       0),
+					       0, true),
 			 -ENOENT);
 	assert_int_equal(symbolizer__nr_images(s), 0);
 	assert_name(s, BASE, false, NULL, 0);

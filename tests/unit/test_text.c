@@ -89,6 +89,19 @@ static void recursion_counts_a_function_once(void **state)
 	free(text);
 }
 
+static void all_images_are_listed(void **state)
+{
+	struct snapshot *snap = fix_new();
+	char *text;
+
+	(void)state;
+	STACK(snap, fix_add_vm(snap, "a", fix_two_images(), true), 0, SNAP_PLACE_GUEST, NULL, 1, 1010);
+	snapshot__seal(snap);
+	text = fix_export(&exporter_text, snap, NULL);
+	assert_non_null(strstr(text, "2 vCPUs): /srv/kernel, verified; /srv/app, not verified\n"));
+	free(text);
+}
+
 static void several_vms_and_one_sample(void **state)
 {
 	struct snapshot *snap = fix_new();
@@ -183,6 +196,7 @@ int main(void)
 		cmocka_unit_test(text_does_not_depend_on_the_locale),
 		cmocka_unit_test(recursion_counts_a_function_once),
 		cmocka_unit_test(several_vms_and_one_sample),
+		cmocka_unit_test(all_images_are_listed),
 		cmocka_unit_test(empty_profile_says_so),
 		cmocka_unit_test(text_survives_huge_counts),
 		cmocka_unit_test(text_survives_hostile_names),

@@ -69,6 +69,7 @@ static void free_vm(struct host_vm *vm)
 	free(vm->functions);
 	free(vm->libraries);
 	free(vm->kvm_stats);
+	free(vm->images);
 }
 
 void host_stats__put(struct host_stats *hs)

@@ -89,6 +89,13 @@ struct host_kvm_stat {
 	uint64_t value;
 };
 
+/* An image that a VM runs, or is said to run. */
+struct host_image {
+	const char *path;     /* copied; untrusted, never NULL */
+	const char *build_id; /* copied; or NULL */
+	enum host_image_state state;
+};
+
 struct host_vm {
 	uint32_t id; /* unique in this run of ukprof, never used again */
 	int pid;     /* of the VMM */
@@ -99,7 +106,9 @@ struct host_vm {
 	const char *image_name; /* its last component; NULL without an image */
 	const char *build_id;   /* lower-case hexadecimal, or NULL: unikernels rarely have one */
 	const char *uuid;       /* or NULL */
-	enum host_image_state image;
+	enum host_image_state image; /* of several images the worst: wrong, unverified, verified, none */
+	struct host_image *images;   /* the first one's path and build-id are those above */
+	size_t nr_images;
 	bool up;               /* false: its VMM has ended; it may stay for a while */
 	uint64_t seen_wall_ns; /* when ukprof first saw it, CLOCK_REALTIME */
 	uint64_t mem_bytes;    /* sum of its memory slots */

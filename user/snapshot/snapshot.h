@@ -35,7 +35,8 @@ struct snap_vm {
 	const char *build_id;	 /* lower-case hexadecimal, or NULL: unikernels rarely have one */
 	int pid;		 /* of the VMM */
 	uint32_t nr_vcpus;	 /* seen while recording */
-	bool verified;		 /* the image's text was compared with guest memory and is the same */
+	bool verified;		 /* an image's text was compared with guest memory and is the same; names of other
+				    images are marked: sym_frame.is_unverified. false: all names are in doubt */
 	struct symbolizer *syms; /* owned by the snapshot; NULL when there is no image: frames stay addresses */
 };
 
