@@ -273,6 +273,20 @@ $(eval $(call guest-rule,deep,deep,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,deep-nofp,deep,$(GUEST_NOFP),0x200000,0))
 # As Unikraft built without frame pointers: .debug_frame is all that unwinds it.
 $(eval $(call guest-rule,callers,callers,$(GUEST_NOFP) -fno-asynchronous-unwind-tables -fno-unwind-tables,0x100000,0))
+# Neither unwind tables nor frame pointers, as ToroKernel: leaves are all that is known.
+$(eval $(call guest-rule,shares-bare.g,shares,$(GUEST_NOFP) -fno-asynchronous-unwind-tables -fno-unwind-tables,0x200000,0))
+GUESTS += $(GUEST_OUT)/shares-bare
+$(GUEST_OUT)/shares-bare: $(GUEST_OUT)/shares-bare.g
+	$(call GUEST_SAY,STRIP)objcopy -g -R .eh_frame -R .eh_frame_hdr $< $@
+$(eval $(call guest-rule,threads,threads,$(GUEST_FP),0x200000,0))
+# A kernel with a second image in it, which it loads.
+$(eval $(call guest-rule,pair,pair,$(GUEST_FP) '-DAPP_FILE="$(GUEST_OUT)/pair-app"',0x200000,0))
+$(GUEST_OUT)/pair: $(GUEST_OUT)/pair-app tests/guest/pair.h
+GUESTS += $(GUEST_OUT)/pair-app
+$(GUEST_OUT)/pair-app: tests/guest/pair_app.c tests/guest/pair.h $(GUEST_HDRS)
+	@mkdir -p $(@D)
+	$(call GUEST_SAY,GUEST)$(GUEST_CC) $(filter-out -Wl$(GUEST_COMMA)-T%,$(GUEST_FLAGS)) $(GUEST_FP) -fpie -static-pie \
+		-Wl,--no-dynamic-linker -Wl,-e,app_main $< -o $@
 $(eval $(call guest-rule,exits,exits,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,pioloop,pioloop,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,idle,idle,$(GUEST_FP),0x200000,0))

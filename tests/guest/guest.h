@@ -97,6 +97,7 @@ static inline uint64_t next_random(uint64_t *state)
 	return *state = x;
 }
 
+void *memcpy(void *to, const void *from, size_t n);
 void puts_raw(const char *s);
 void put_number(uint64_t v);
 void put_hex(uint64_t v);

@@ -256,7 +256,7 @@ static void relocate(uint64_t rela, uint64_t len)
 		where = guest_ptr(r->r_offset + vm.load_bias, sizeof(*where));
 		if (!where)
 			die(NULL, "%s: relocation outside the image", vm.image);
-		value = r->r_addend + vm.load_bias;
+		value = r->r_addend + vm.load_bias + vm.linear;
 		memcpy(where, &value, sizeof(value));
 	}
 }
@@ -353,7 +353,8 @@ static void load_image(void)
 		if (ph.type != PT_LOAD || !ph.memsz)
 			continue;
 		load_segment(&ph, file, st.st_size);
-		if (ph.vaddr - ph.paddr != vm.linear)
+		/* One that is linked nowhere runs wherever its memory is shown. */
+		if (e->e_type != ET_DYN && ph.vaddr - ph.paddr != vm.linear)
 			max_shift = ph.vaddr - ph.paddr;
 	}
 	/* Linked at the identity address also works while --linear maps it a second time. */
@@ -368,6 +369,8 @@ static void load_image(void)
 		relocate_dynamic(&dynamic);
 
 	vm.entry = (is64 ? e->e_entry : e32->e_entry) + vm.load_bias;
+	if (e->e_type == ET_DYN)
+		vm.entry += vm.linear;
 	munmap((void *)file, st.st_size);
 	close(fd);
 }
@@ -899,7 +902,7 @@ static char **parse_options(int argc, char **argv)
 			vm.has_bias = true;
 			break;
 		case O_LINEAR:
-			vm.linear = parse_number("--linear", optarg, 0, 1ull << 46) & ~(GIB1 - 1);
+			vm.linear = parse_number("--linear", optarg, 0, 0xffffffff80000000ull) & ~(GIB1 - 1);
 			break;
 		case O_IRQCHIP:
 			vm.has_irqchip = true;
