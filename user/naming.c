@@ -53,7 +53,7 @@ struct vm_naming {
 	struct vm_image *images;
 	size_t nr_images;	 /* 0: untried */
 	struct symbolizer *syms; /* of those in use; VMs with the same ones share them */
-	size_t nr_texts;	 /* probes that the states rest on */
+	uint64_t nr_texts;	 /* probes taken when the images were tried */
 };
 
 struct naming {
@@ -514,6 +514,17 @@ static bool is_settled(const struct vm_naming *vm, bool last)
 	return vm->nr_images > 0;
 }
 
+/*
+ * Each probe is looked at while there are few. One that runs other code than its images brings new probes for ever: it
+ * is tried ever more rarely.
+ */
+static bool is_news(const struct vm_naming *vm, const struct recording_vm_data *data, bool last)
+{
+	uint64_t news = data->nr_texts_taken - vm->nr_texts;
+
+	return news && (last || data->nr_texts_taken <= RECORDING_MAX_TEXTS || news > vm->nr_texts / 4);
+}
+
 /* @was: room for the images as they were. */
 static int judge_images(struct naming *n, struct vm_naming *vm, struct trial *t, struct vm_image *was)
 {
@@ -603,9 +614,9 @@ static int update(struct naming *n, const struct recording *r, bool last)
 		data = recording__vm_data(r, i);
 		if (data->forgotten)
 			continue;
-		if (n->vms[i].nr_images && (is_settled(&n->vms[i], last) || n->vms[i].nr_texts == data->nr_texts))
+		if (n->vms[i].nr_images && (is_settled(&n->vms[i], last) || !is_news(&n->vms[i], data, last)))
 			continue;
-		n->vms[i].nr_texts = data->nr_texts;
+		n->vms[i].nr_texts = data->nr_texts_taken;
 		err = try_vm(n, &n->vms[i], data);
 		if (err)
 			return err;

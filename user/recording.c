@@ -200,23 +200,44 @@ uint64_t recording__epoch(const struct recording *r, int64_t vm)
 	return r->nr_aged * (1ull << 24) + (vm >= 0 ? r->vms[vm].serial : 0);
 }
 
+/* What was read before where other bytes are now says nothing any more: memory is used anew while a guest boots. */
+static void drop_outdated(struct recording_vm_data *vm, const struct ukp_text *t)
+{
+	size_t i, nr = 0;
+
+	for (i = 0; i < vm->nr_texts; i++)
+		if (vm->texts[i].gva != t->gva || !memcmp(vm->texts[i].bytes, t->bytes, sizeof(t->bytes)))
+			vm->texts[nr++] = vm->texts[i];
+	vm->nr_texts = nr;
+}
+
+/*
+ * A guest may be in its firmware for long before it loads what it runs, so the latest probes are kept. And so are the
+ * first ones: what once disproved an image must not be forgotten because it runs rarely.
+ */
 static int add_text(struct recording_vm_data *vm, const struct ukp_text *t)
 {
-	struct recording_text *texts;
+	struct recording_text *texts, *text;
 	size_t i;
 
 	for (i = 0; i < vm->nr_texts; i++)
 		if (vm->texts[i].rip == t->rip && !memcmp(vm->texts[i].bytes, t->bytes, sizeof(t->bytes)))
 			return 0;
-	if (vm->nr_texts == RECORDING_MAX_TEXTS)
-		return 0;
+	drop_outdated(vm, t);
+	if (vm->nr_texts == RECORDING_MAX_TEXTS) {
+		text = vm->texts + RECORDING_MAX_TEXTS / 2;
+		memmove(text, text + 1, (RECORDING_MAX_TEXTS / 2 - 1) * sizeof(*text));
+		vm->nr_texts--;
+	}
 	texts = reallocarray(vm->texts, vm->nr_texts + 1, sizeof(*texts));
 	if (!texts)
 		return -ENOMEM;
 	vm->texts = texts;
-	texts[vm->nr_texts].gva = t->gva;
-	texts[vm->nr_texts].rip = t->rip;
-	memcpy(texts[vm->nr_texts++].bytes, t->bytes, sizeof(t->bytes));
+	text = &vm->texts[vm->nr_texts++];
+	text->gva = t->gva;
+	text->rip = t->rip;
+	memcpy(text->bytes, t->bytes, sizeof(t->bytes));
+	vm->nr_texts_taken++;
 	return 0;
 }
 

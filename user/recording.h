@@ -63,7 +63,7 @@ enum recording_end {
 };
 
 #define RECORDING_MAX_VMS   16384
-#define RECORDING_MAX_TEXTS 64 /* text probes kept of one VM */
+#define RECORDING_MAX_TEXTS 64 /* text probes kept of one VM: the first half of them, and the latest */
 
 #define RECORDING_NOWHERE   SIZE_MAX
 
@@ -110,6 +110,7 @@ struct recording_vm_data {
 	uint64_t nr_methods[RECORDING_METHODS]; /* samples by the UKP_BY_* that found their callers */
 	uint32_t nr_vcpus;		 /* highest vCPU id sampled + 1 */
 	size_t nr_texts;
+	uint64_t nr_texts_taken;	 /* with those that are not kept any more: tells whether there is news */
 	struct recording_text *texts;
 };
 

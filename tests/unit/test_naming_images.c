@@ -205,6 +205,73 @@ static void force_invents_no_load_address(void **state)
 	recording__free(r);
 }
 
+static void firmware(struct recording *r, int nr)
+{
+	union any_record rec;
+	size_t len;
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		len = make_text(&rec, VM, 0xe0000 + 16 * i, 0x40 + i / 16);
+		assert_int_equal(recording__record(r, &rec, len), 0);
+	}
+}
+
+/* However much was seen of the firmware, an image that is loaded after it is proven. */
+static void a_guest_may_be_in_its_firmware_for_long(void **state)
+{
+	struct recording *r = recorded(elf_path, BASE + 0x20);
+	struct naming *n = named(NULL, false);
+	int i;
+
+	(void)state;
+	put_image(elf_path, &kernel);
+	for (i = 1; i < 10; i++) {
+		firmware(r, 100 * i);
+		assert_int_equal(naming__update(n, r), 0);
+		assert_int_equal(verdict(n), NAMING_UNVERIFIED);
+	}
+	probe(r, &kernel, 0, BASE + 0x20);
+	assert_int_equal(assert_leaf(n, r, BASE + 0x20, "kmain", true), 0);
+	naming__free(n);
+	recording__free(r);
+}
+
+/* What ran where the image is loaded later does not speak against it. */
+static void memory_that_was_used_before_is_no_disproof(void **state)
+{
+	struct recording *r = recorded(elf_path, BASE + 0x20);
+	struct naming *n = named(NULL, false);
+
+	(void)state;
+	put_image(elf_path, &kernel);
+	probe(r, &other, 0, BASE + 0x20);
+	assert_int_equal(assert_leaf(n, r, BASE + 0x20, NULL, false), 0);
+	assert_int_equal(verdict(n), NAMING_WRONG);
+	probe(r, &kernel, 0, BASE + 0x40);
+	assert_int_equal(assert_leaf(n, r, BASE + 0x20, "kmain", true), 0);
+	naming__free(n);
+	recording__free(r);
+}
+
+/* A disproof stays, however much of what the two builds have in common is seen after it. */
+static void a_disproof_is_not_forgotten(void **state)
+{
+	struct recording *r = recorded(elf_path, BASE + 0x20);
+	struct naming *n = named(NULL, false);
+	uint64_t i;
+
+	(void)state;
+	put_image(elf_path, &kernel);
+	probe(r, &other, 0, BASE + 0x20);
+	for (i = 0x100; i < LEN - 0x40; i += 0x10)
+		probe(r, &kernel, 0, BASE + i);
+	assert_int_equal(assert_leaf(n, r, BASE + 0x20, NULL, false), 0);
+	assert_int_equal(verdict(n), NAMING_WRONG);
+	naming__free(n);
+	recording__free(r);
+}
+
 /* --- several images --- */
 
 #define APP_AT 0x100000000000ull
@@ -407,6 +474,9 @@ int main(void)
 		cmocka_unit_test(an_image_that_differs_is_used_by_force),
 		cmocka_unit_test(force_leaves_a_proof_alone),
 		cmocka_unit_test(force_invents_no_load_address),
+		cmocka_unit_test(a_guest_may_be_in_its_firmware_for_long),
+		cmocka_unit_test(memory_that_was_used_before_is_no_disproof),
+		cmocka_unit_test(a_disproof_is_not_forgotten),
 		cmocka_unit_test(each_image_is_found_by_its_own_bytes),
 		cmocka_unit_test(an_address_gives_names_that_are_in_doubt),
 		cmocka_unit_test(a_wrong_image_leaves_the_others_alone),

@@ -356,6 +356,7 @@ static void too_many_frames_are_bad(void **state)
 static void texts_are_kept_once_and_not_without_end(void **state)
 {
 	struct recording *r = new_recording();
+	const struct recording_vm_data *vm;
 	union any_record rec;
 	size_t len, i;
 
@@ -365,21 +366,28 @@ static void texts_are_kept_once_and_not_without_end(void **state)
 		assert_int_equal(recording__record(r, &rec, len), 0);
 	}
 	assert_int_equal(recording__vm_data(r, 0)->nr_texts, 1);
-	/* The same place with other bytes: code that changed. */
+	/* The same place with other bytes: only what is there now counts. */
 	len = make_text(&rec, 0, 0x100010, 2);
 	assert_int_equal(recording__record(r, &rec, len), 0);
-	assert_int_equal(recording__vm_data(r, 0)->nr_texts, 2);
-	assert_int_equal(recording__vm_data(r, 0)->texts[1].gva, 0x100000);
-	assert_int_equal(recording__vm_data(r, 0)->texts[1].bytes[255], 2);
+	assert_int_equal(recording__vm_data(r, 0)->nr_texts, 1);
+	assert_int_equal(recording__vm_data(r, 0)->nr_texts_taken, 2);
+	assert_int_equal(recording__vm_data(r, 0)->texts[0].gva, 0x100000);
+	assert_int_equal(recording__vm_data(r, 0)->texts[0].bytes[255], 2);
 	for (i = 0; i < 1000; i++) {
 		len = make_text(&rec, 9, 0x1000 * i, 1);
 		assert_int_equal(recording__record(r, &rec, len), 0);
 	}
-	assert_int_equal(recording__vm_data(r, 1)->nr_texts, RECORDING_MAX_TEXTS);
+	/* The first ones and the latest ones, in their order. */
+	vm = recording__vm_data(r, 1);
+	assert_int_equal(vm->nr_texts, RECORDING_MAX_TEXTS);
+	assert_int_equal(vm->nr_texts_taken, 1000);
+	for (i = 0; i < RECORDING_MAX_TEXTS; i++)
+		assert_int_equal(vm->texts[i].rip,
+				 0x1000 * (i < RECORDING_MAX_TEXTS / 2 ? i : 1000 - RECORDING_MAX_TEXTS + i));
 	/* The last text of the address space. */
 	len = make_text(&rec, 0, UINT64_MAX, 3);
 	assert_int_equal(recording__record(r, &rec, len), 0);
-	assert_int_equal(recording__vm_data(r, 0)->nr_texts, 3);
+	assert_int_equal(recording__vm_data(r, 0)->nr_texts, 2);
 	assert_account(r, 0, 0);
 	recording__free(r);
 }
