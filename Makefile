@@ -286,7 +286,7 @@ GUESTS += $(GUEST_OUT)/pair-app
 $(GUEST_OUT)/pair-app: tests/guest/pair_app.c tests/guest/pair.h $(GUEST_HDRS)
 	@mkdir -p $(@D)
 	$(call GUEST_SAY,GUEST)$(GUEST_CC) $(filter-out -Wl$(GUEST_COMMA)-T%,$(GUEST_FLAGS)) $(GUEST_FP) -fpie -static-pie \
-		-Wl,--no-dynamic-linker -Wl,-e,app_main $< -o $@
+		-Wl,--no-dynamic-linker -Wl,-e,app_start $< -o $@
 $(eval $(call guest-rule,exits,exits,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,pioloop,pioloop,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,idle,idle,$(GUEST_FP),0x200000,0))

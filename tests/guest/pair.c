@@ -6,7 +6,12 @@
  * page tables then show at APP_BASE. The application is position independent and has a file of its own; the kernel's
  * symbols say nothing of it. pair.expect has the stacks and shares.
  *
- * Arguments: scale=N  iterations of the shortest leaf, average (default 8000)
+ * With ring=3 the application runs as Nanos's program does, with no right to the kernel's pages and a stack of its own:
+ * pair-user.expect. IRET and SYSCALL are the way there and back, of which KVM's instruction emulator knows the second
+ * one only: where that runs the guest there is no ring 3.
+ *
+ * Arguments: ring=3
+ *	      scale=N  iterations of the shortest leaf, average (default 8000)
  *	      rounds=N vCPU 0 prints the counters and ends the guest after N rounds (default: never)
  */
 #include "guest.h"
@@ -15,9 +20,14 @@
 
 #include "pair.h"
 
-#define PTE_FLAGS 3ul /* present, writable */
+#define PTE_FLAGS 7ul /* present, writable, for ring 3, too */
 #define PTE_PS	  0x80ul
 #define ROOM	  0x200000ul
+
+#define MSR_EFER	0xc0000080
+#define MSR_STAR	0xc0000081
+#define MSR_LSTAR	0xc0000082
+#define EFER_SCE	1ul
 
 static const char *const names[] = { "rounds", NULL };
 
@@ -66,9 +76,73 @@ FRAME static void kernel_work(uint64_t n)
 	asm volatile("");
 }
 
-FRAME static void call_app(app_entry entry, uint64_t n)
+/* Code and data of the kernel, where SYSCALL finds them, and of ring 3. */
+static uint64_t own_gdt[] __attribute__((aligned(16))) = {
+	0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0, 0, 0x00affb000000ffff, 0x00cff3000000ffff,
+};
+
+uint64_t kernel_rsp;
+void run_user(uint64_t n, uint64_t ring, app_entry entry, uint64_t rsp);
+void back_from_user(void);
+asm(".text\n"
+    ".type run_user, @function\n"
+    "run_user:\n"
+    "	push %rbp\n"
+    "	push %rbx\n"
+    "	push %r12\n"
+    "	push %r13\n"
+    "	push %r14\n"
+    "	push %r15\n"
+    "	mov %rsp, kernel_rsp(%rip)\n"
+    "	push $0x33\n"
+    "	push %rcx\n"
+    "	pushfq\n"
+    "	push $0x2b\n"
+    "	push %rdx\n"
+    "	iretq\n"
+    "back_from_user:\n"
+    "	mov kernel_rsp(%rip), %rsp\n"
+    "	pop %r15\n"
+    "	pop %r14\n"
+    "	pop %r13\n"
+    "	pop %r12\n"
+    "	pop %rbx\n"
+    "	pop %rbp\n"
+    "	ret\n"
+    ".size run_user, . - run_user\n");
+
+static void wrmsr(uint32_t msr, uint64_t v)
 {
-	entry(n);
+	asm volatile("wrmsr" : : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)));
+}
+
+static uint64_t rdmsr(uint32_t msr)
+{
+	uint32_t lo, hi;
+
+	asm volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
+	return (uint64_t)hi << 32 | lo;
+}
+
+static void prepare_user(void)
+{
+	struct __attribute__((packed)) {
+		uint16_t limit;
+		uint64_t base;
+	} gdtr = { sizeof(own_gdt) - 1, (uint64_t)own_gdt };
+
+	asm volatile("lgdt %0" : : "m"(gdtr));
+	wrmsr(MSR_STAR, 8ul << 32);
+	wrmsr(MSR_LSTAR, (uint64_t)back_from_user);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE);
+}
+
+FRAME static void call_app(app_entry entry, uint64_t n, uint64_t ring)
+{
+	if (ring)
+		run_user(n, ring, entry, APP_BASE + ROOM - 64);
+	else
+		entry(n, 0);
 	asm volatile("");
 }
 
@@ -85,13 +159,16 @@ void kmain(struct boot_info *bi, unsigned long vcpu)
 	uint64_t *count = (uint64_t *)oracle()->values[vcpu];
 	uint64_t seed = 88172645463325252, scale = arg_number("scale", 8000), rounds = arg_number("rounds", 0), n;
 	app_entry entry = load_app();
+	uint64_t ring = arg_number("ring", 0);
 
 	(void)bi;
+	if (ring)
+		prepare_user();
 	guest_ready("pair", names, vcpu);
 	while (!rounds || count[0] < rounds) {
 		n = scale - scale / 4 + next_random(&seed) % (scale / 2 + 1);
 		kernel_work(n * 3);
-		call_app(entry, n);
+		call_app(entry, n, ring);
 		count[0]++;
 	}
 	print_counters();

@@ -7,6 +7,6 @@
 
 #define APP_BASE 0x100000000000ul /* where OSv loads its application */
 
-typedef void (*app_entry)(uint64_t n);
+typedef void (*app_entry)(uint64_t n, uint64_t ring);
 
 #endif /* GUEST_PAIR_H */
