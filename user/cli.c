@@ -329,7 +329,8 @@ void cli__abort_on_signal(void)
 
 	signal(SIGPIPE, SIG_IGN);
 	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		if (!sigaction(signals[i], NULL, &old) && old.sa_handler != SIG_IGN) /* nohup stays nohup */
+		/* nohup stays nohup. A script's background job has SIGINT ignored, which is not meant for who sends it one. */
+		if (signals[i] != SIGHUP || (!sigaction(SIGHUP, NULL, &old) && old.sa_handler != SIG_IGN))
 			sigaction(signals[i], &sa, NULL);
 }
 
