@@ -163,7 +163,7 @@ test-interop: $(O)/interop/make_profiles $(O)/interop/make_metrics $(O)/interop/
 # Packages first: a fresh machine has none of what the rest needs.
 test:
 	dist/packages test interop
-	$(MAKE) all guests
+	$(MAKE) -j2 all guests
 	O=$(O) tests/run
 
 .PHONY: test
