@@ -33,7 +33,7 @@ static __always_inline void load_walk(struct ukp_walk *w, const struct ukp_vm *v
 	w->cr3 = BPF_CORE_READ(vcpu, arch.cr3);
 	w->cr4 = BPF_CORE_READ(vcpu, arch.cr4);
 	w->efer = BPF_CORE_READ(vcpu, arch.efer);
-	if (rsp_is != UKP_RSP_KNOWN && !w->has_rsp) {
+	if (may_recover(w)) {
 		bpf_core_read(w->regs, sizeof(w->regs), &vcpu->arch.regs);
 		w->stacks = known->stacks;
 		w->is_alone = BPF_CORE_READ(kvm, online_vcpus.counter) == 1;
@@ -80,7 +80,7 @@ static __always_inline void walk_guest(struct ukp_walk *w, const struct ukp_vm *
 	load_walk(w, vm, known);
 	w->rip = rip;
 	ukp_walk_stack(w);
-	if (rsp_is != UKP_RSP_KNOWN && !w->has_rsp)
+	if (may_recover(w))
 		known->stacks = w->stacks;
 }
 
