@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "capture.h"
+#include "grow.h"
 #include "strpool.h"
 
 #define MAX_STACKS   (1u << 20)
@@ -30,6 +31,7 @@ struct recording {
 	struct profile *exit_profile;
 	struct strpool *symbol_keys, *symbol_names;
 	uint32_t *symbols; /* by id of the key: id of its name */
+	size_t symbols_cap;
 	uint64_t nr_aged;
 	uint32_t next_serial;
 	uint64_t counters[UKP_CTR_MAX];
@@ -401,20 +403,14 @@ int recording__symbol(struct recording *r, const struct recording_symbol *sym)
 {
 	struct symbol_key key = { .addr = sym->addr, .vm = sym->vm };
 	size_t nr = strpool__nr(r->symbol_keys), len = strlen(sym->name);
-	uint32_t *symbols;
 	int64_t id, name;
 
 	if (len > MAX_NAME_LEN || nr == MAX_SYMBOLS) {
 		r->nr_bad++;
 		return 0;
 	}
-	/* Room by doubling, told by the number alone. */
-	if (!(nr & (nr - 1))) {
-		symbols = reallocarray(r->symbols, nr ? 2 * nr : 1, sizeof(*symbols));
-		if (!symbols)
-			return -ENOMEM;
-		r->symbols = symbols;
-	}
+	if (grow__to((void **)&r->symbols, &r->symbols_cap, nr + 1, sizeof(*r->symbols)))
+		return -ENOMEM;
 	name = strpool__add(r->symbol_names, sym->name, len);
 	id = name < 0 ? name : strpool__add(r->symbol_keys, &key, sizeof(key));
 	if (id < 0)
