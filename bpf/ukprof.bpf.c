@@ -23,9 +23,6 @@ const volatile __u32 host_stacks = 0;
 /* What the host's processors are: an isa of kvm_exit, or 0. */
 const volatile __u32 host_isa = 0;
 /* Where RSP is always known, the programs have no part that does without. Tests withhold it where it is known. */
-#define UKP_RSP_KNOWN	 0
-#define UKP_RSP_LAZY	 1
-#define UKP_RSP_WITHHELD 2
 const volatile __u32 rsp_is = UKP_RSP_LAZY;
 
 static __always_inline int ukp_read_hva(void *dst, __u32 len, __u64 hva)

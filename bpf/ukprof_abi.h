@@ -189,6 +189,11 @@ struct ukp_host_sample {
 	__u64 frames[];
 };
 
+/* What the programs are told of the guest's RSP when they are loaded. */
+#define UKP_RSP_KNOWN	 0 /* at every exit */
+#define UKP_RSP_LAZY	 1 /* where KVM has read it */
+#define UKP_RSP_WITHHELD 2 /* nowhere: for tests, where it is known */
+
 /* Whose exit reasons they are; the numbers of kvm_exit. */
 #define UKP_ISA_VMX 1
 #define UKP_ISA_SVM 2

@@ -298,8 +298,8 @@ static uint32_t rsp_is(void)
 	const char *withheld = getenv("UKPROF_TEST_WITHHOLD_RSP");
 
 	if (withheld && !strcmp(withheld, "1"))
-		return 2;
-	return hostinfo__kvm_vendor() == KVM_VENDOR_INTEL ? 1 : 0;
+		return UKP_RSP_WITHHELD;
+	return hostinfo__kvm_vendor() == KVM_VENDOR_INTEL ? UKP_RSP_LAZY : UKP_RSP_KNOWN;
 }
 
 int loader__new(struct loader **out, const struct loader_opts *opts)
