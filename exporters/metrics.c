@@ -838,7 +838,7 @@ static const struct metric metrics[] = {
 	{ "ukprof_vms_gone", COUNTER, NULL, "VMs that ended while they were watched.",
 	  .host = host_vms_gone },
 	{ "ukprof_vms_missed", COUNTER, NULL,
-	  "VMs that were found and could not be watched: no room, no permission, or gone too soon.",
+	  "VMs that were created and never seen: no room, no permission, or gone too soon.",
 	  .host = host_vms_missed },
 
 	{ "ukprof_vm", INFO, NULL, "Facts about a VM, to be joined with its other series.",

@@ -22,6 +22,7 @@
 #include "log.h"
 #include "rights.h"
 #include "unwinding.h"
+#include "vm_census.h"
 #include "vm_registry.h"
 
 #define TICK_NS	      250000000ULL /* look for new and gone vCPUs, flush, report */
@@ -46,8 +47,8 @@ struct session {
 	uint64_t event_ns;	   /* of the last event */
 	uint64_t scan_ns;	   /* of the last look at all */
 	uint64_t alive_ns;	   /* when a VM was there last */
-	uint64_t nr_seen_before;   /* VMs found at the start */
-	uint64_t nr_seen;
+	uint64_t nr_seen;	   /* VMs */
+	struct vm_census census;
 	struct exits *exits; /* NULL: not asked for */
 	struct level_account *levels;
 	enum level level;
@@ -125,6 +126,11 @@ static int start_vcpu(struct session *s, struct vcpu *vcpu)
 		s->err = err;
 	}
 	return err;
+}
+
+static uint64_t nr_created(const struct session *s)
+{
+	return s->events ? kvm_events__nr_created(s->events) : 0;
 }
 
 static int on_vm_new(void *ctx, struct vm *vm)
@@ -371,7 +377,10 @@ enum session_status session__new(struct session **out, const struct session_opts
 	status = opts->pid ? find_by_pid(s, opts->pid) : find_all(s);
 	if (status)
 		goto err_free;
-	s->nr_seen_before = s->nr_seen;
+	/* Events of VMs that this look has found do not count. */
+	if (s->events)
+		kvm_events__read(s->events);
+	vm_census__begin(&s->census, clock__mono_ns(), nr_created(s), s->nr_seen);
 	*out = s;
 	return SESSION_OK;
 
@@ -662,6 +671,7 @@ static bool refresh(struct session *s, uint64_t now)
 		err = vm_registry__refresh(s->registry, s->pid);
 		s->scan_ns = now;
 	}
+	vm_census__judge(&s->census, now, s->scan_ns, nr_created(s), s->nr_seen);
 	if (err && err != -ESRCH && err != -ENODEV)
 		log_debug("session: refresh: %s", strerror(-err));
 	s->err = s->err ? s->err : let_go_of_kvm(s, now);
@@ -823,9 +833,7 @@ void session__release_vms(struct session *s, const uint32_t *ids, size_t nr)
 
 uint64_t session__nr_missed(const struct session *s)
 {
-	uint64_t created = s->events ? kvm_events__nr_created(s->events) : 0, seen = s->nr_seen - s->nr_seen_before;
-
-	return created > seen ? created - seen : 0;
+	return s->census.missed;
 }
 
 enum level session__level(const struct session *s)
