@@ -271,7 +271,7 @@ static __always_inline void send_exit_stack(struct ukp_vcpu *known, __u64 ts_ns,
 	w->stop = UKP_STOP_STALERIP;
 	if (known->now.has_rip) {
 		w->which = UKP_SCRATCH_EXIT;
-		walk_guest(w, vm, known, known->now.rip);
+		walk_guest(w, vm, known, known->now.rip, false);
 	}
 	nr = w->nr_frames & UKP_MAX_FRAMES;
 	rec = (struct ukp_exit_sample *)(w->head + UKP_WALK_HEAD - sizeof(*rec));

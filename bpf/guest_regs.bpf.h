@@ -42,15 +42,6 @@ static __always_inline bool has_rsp(struct kvm_vcpu *vcpu)
 }
 
 /*
- * Is RSP to be looked for? Not for the stack of an exit: a guest may exit at any rate, and a search that is longer than the
- * time between two of the host's ticks, each an exit, would be all that goes on.
- */
-static __always_inline bool may_recover(const struct ukp_walk *w)
-{
-	return rsp_is != UKP_RSP_KNOWN && !w->has_rsp && w->which != UKP_SCRATCH_EXIT;
-}
-
-/*
  * Did the interrupt that we are in hit the guest? From 5.17 on KVM notes that in the vCPU; before, in a
  * per-CPU pointer of the kvm module, whose address user space finds in kallsyms.
  */

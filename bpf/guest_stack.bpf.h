@@ -20,7 +20,14 @@ static __always_inline int ukp_translate(struct ukp_walk *w, __u64 gva)
 	return ukp_translate_in(w->which, gva);
 }
 
-static __always_inline void load_walk(struct ukp_walk *w, const struct ukp_vm *vm, const struct ukp_vcpu *known)
+/* Is RSP to be looked for? @recovers is a constant: programs that never do have none of the code for it. */
+static __always_inline bool may_recover(const struct ukp_walk *w, bool recovers)
+{
+	return recovers && rsp_is != UKP_RSP_KNOWN && !w->has_rsp;
+}
+
+static __always_inline void load_walk(struct ukp_walk *w, const struct ukp_vm *vm, const struct ukp_vcpu *known,
+				      bool recovers)
 {
 	struct kvm_vcpu *vcpu = (void *)known->vcpu;
 	struct kvm *kvm = (void *)known->kvm;
@@ -33,7 +40,7 @@ static __always_inline void load_walk(struct ukp_walk *w, const struct ukp_vm *v
 	w->cr3 = BPF_CORE_READ(vcpu, arch.cr3);
 	w->cr4 = BPF_CORE_READ(vcpu, arch.cr4);
 	w->efer = BPF_CORE_READ(vcpu, arch.efer);
-	if (may_recover(w)) {
+	if (may_recover(w, recovers)) {
 		bpf_core_read(w->regs, sizeof(w->regs), &vcpu->arch.regs);
 		w->stacks = known->stacks;
 		w->is_alone = BPF_CORE_READ(kvm, online_vcpus.counter) == 1;
@@ -65,9 +72,13 @@ static __always_inline bool runs_here(struct kvm_vcpu *vcpu, __u32 tid)
 	return pid && BPF_CORE_READ(pid, numbers[0].nr) == (int)tid;
 }
 
-/* The guest's stack at @rip: frames, nr_frames and stop of @w, whose scratch is @w->which. */
+/*
+ * The guest's stack at @rip: frames, nr_frames and stop of @w, whose scratch is @w->which.
+ * @recovers: a constant; RSP is looked for where it is not known. Not for the stack of an exit: a guest may exit at any
+ * rate, and a search that is longer than the time between two of the host's ticks, each an exit, would be all that goes on.
+ */
 static __always_inline void walk_guest(struct ukp_walk *w, const struct ukp_vm *vm, struct ukp_vcpu *known,
-				       __u64 rip)
+				       __u64 rip, bool recovers)
 {
 	struct kvm_vcpu *vcpu = (void *)known->vcpu;
 
@@ -77,10 +88,10 @@ static __always_inline void walk_guest(struct ukp_walk *w, const struct ukp_vm *
 		w->stop = UKP_STOP_STALESLOTS;
 		return;
 	}
-	load_walk(w, vm, known);
+	load_walk(w, vm, known, recovers);
 	w->rip = rip;
-	ukp_walk_stack(w);
-	if (may_recover(w))
+	ukp_walk_stack(w, recovers);
+	if (may_recover(w, recovers))
 		known->stacks = w->stacks;
 }
 

@@ -534,8 +534,9 @@ static inline __attribute__((always_inline)) void ukp_walk_fp(struct ukp_walk *w
 /*
  * The call stack at w's registers. The mode is that of this very sample: a guest passes through real
  * mode and 32-bit mode while it boots, and a 64-bit walk of 32-bit code would invent callers.
+ * @recovers: RSP is looked for where it is not known; a constant.
  */
-static inline __attribute__((always_inline)) void ukp_walk_stack(struct ukp_walk *w)
+static inline __attribute__((always_inline)) void ukp_walk_stack(struct ukp_walk *w, int recovers)
 {
 	w->page_size = 0;
 	w->window_len = 0;
@@ -553,7 +554,7 @@ static inline __attribute__((always_inline)) void ukp_walk_stack(struct ukp_walk
 	}
 	if (!w->unwind.nr_pages)
 		ukp_walk_fp(w);
-	else if (w->has_rsp || !ukp_recover(w))
+	else if (w->has_rsp || !recovers || !ukp_recover(w))
 		ukp_walk_table(w);
 }
 

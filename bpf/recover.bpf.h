@@ -154,7 +154,7 @@ __noinline int ukp_recover_in(__u32 which)
 
 static __always_inline int ukp_recover(struct ukp_walk *w)
 {
-	return may_recover(w) ? ukp_recover_in(w->which) : 0;
+	return rsp_is != UKP_RSP_KNOWN ? ukp_recover_in(w->which) : 0;
 }
 
 #endif /* BPF_RECOVER_BPF_H */

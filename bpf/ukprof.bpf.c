@@ -150,7 +150,7 @@ int ukp_on_sample(struct bpf_perf_event_data *ctx)
 		w->stop = UKP_STOP_STALERIP;
 	} else {
 		w->which = UKP_SCRATCH_SAMPLE;
-		walk_guest(w, vm, known, read_rip(vcpu));
+		walk_guest(w, vm, known, read_rip(vcpu), true);
 	}
 
 	nr = w->nr_frames & UKP_MAX_FRAMES;

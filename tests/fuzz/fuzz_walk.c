@@ -130,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		w.stop = UKP_STOP_MAX;
 		w.page_size = w.window_len = 0;
 		nr_reads = 0;
-		ukp_walk_stack(&w);
+		ukp_walk_stack(&w, 1);
 		FUZZ_DEMAND(w.nr_frames <= UKP_MAX_FRAMES && w.stop < UKP_STOP_MAX && w.methods <= UKP_BY_ALL);
 		/* What was not proven is never called so. */
 		FUZZ_DEMAND(!(w.methods & UKP_BY_RECOVERED) || (!w.has_rsp && nr_rows));

@@ -141,7 +141,7 @@ static void walk(void)
 	w.stop = UKP_STOP_MAX;
 	nr_reads = 0;
 	nr_lookups = 0;
-	ukp_walk_stack(&w);
+	ukp_walk_stack(&w, 1);
 	/* A row may need four words: the CFA, RBP, the return address, RSP. */
 	assert_true(nr_reads <= (w.unwind.nr_pages ? 4 * 6 * UKP_MAX_FRAMES : MAX_READS));
 	assert_true(nr_lookups <= UKP_MAX_FRAMES + 1);
@@ -1042,7 +1042,7 @@ static void recover(void)
 	memset(w.frames, 0xa5, sizeof(w.frames));
 	w.stop = UKP_STOP_MAX;
 	nr_reads = 0;
-	ukp_walk_stack(&w);
+	ukp_walk_stack(&w, 1);
 	assert_true(nr_reads <= MAX_RECOVER_READS);
 	assert_true(w.nr_frames <= UKP_MAX_FRAMES);
 	assert_int_equal(w.frames[UKP_MAX_FRAMES], 0xa5a5a5a5a5a5a5a5);
@@ -1104,6 +1104,20 @@ static void a_slot_is_proven_by_its_calls(void **state)
 	assert_recovered(PROVEN, 5, ALL_CALLS);
 	/* From then on it is one read of the slot, and what the frames take. */
 	assert_true(nr_reads < 40);
+}
+
+/* The walk of an exit: as without the means. */
+static void what_never_recovers_does_not(void **state)
+{
+	(void)state;
+	put_calls(STACK_VA + 0x2008);
+	w.stacks.slots[0] = STACK_VA + 0x2008;
+	nr_reads = 0;
+	ukp_walk_stack(&w, 0);
+	assert_int_equal(w.methods, UKP_BY_NO_RSP);
+	assert_int_equal(w.nr_frames, 1);
+	assert_int_equal(w.stop, UKP_STOP_NORSP);
+	assert_int_equal(nr_reads, 0);
 }
 
 /* All calls to all of it: what the search goes through is not there at all, and ends. */
@@ -1678,6 +1692,7 @@ int main(void)
 		TEST(the_last_word_before_an_unmapped_page),
 		TEST(a_page_that_is_not_resident_ends_a_table_walk),
 		TEST(a_slot_is_proven_by_its_calls),
+		TEST(what_never_recovers_does_not),
 		TEST(a_stack_that_is_nowhere),
 		TEST(every_form_of_an_indirect_call),
 		TEST(a_leaf_that_is_called_indirectly_is_weak),
