@@ -249,21 +249,28 @@ static __always_inline bool is_picked(struct ukp_vcpu *known, __u64 ts_ns, __u64
 	return !(bpf_get_prandom_u32() & ((1u << *shift) - 1));
 }
 
-/* Hand the guest's stack at the exit to user space. Interrupts are off, so the scratch is ours. */
-static __always_inline void send_exit_stack(struct ukp_vcpu *known, __u64 ts_ns, __u64 ns, __u32 shift)
+/*
+ * Hand the guest's stack at the exit that is over to user space. Interrupts are off, so the scratch is ours.
+ * A global function, for it is verified once: inlined, kernels up to 6.1 verify the walk for each state in which
+ * the exit may have been accounted, eight times.
+ */
+__noinline int ukp_send_exit_stack(__u64 ts_ns, __u64 ns, __u32 shift)
 {
+	struct ukp_vcpu *known = watched_vcpu();
 	__u32 which = UKP_SCRATCH_EXIT, nr;
 	struct ukp_exit_sample *rec;
 	struct ukp_scratch *sc;
 	struct ukp_walk *w;
 	struct ukp_vm *vm;
 
+	if (!known)
+		return 0;
 	count(UKP_CTR_EXIT_STACKS);
 	vm = bpf_map_lookup_elem(&vms, &known->vm);
 	sc = bpf_map_lookup_elem(&scratch, &which);
 	if (!vm || !sc) {
 		count(UKP_CTR_EXIT_STACKS_DROPPED);
-		return;
+		return 0;
 	}
 	w = &sc->walk;
 	w->nr_frames = 0;
@@ -283,8 +290,8 @@ static __always_inline void send_exit_stack(struct ukp_vcpu *known, __u64 ts_ns,
 			.vm = known->vm,
 			.vcpu = known->vcpu_id,
 		},
-		.count = 1ull << shift,
-		.ns = ns << shift,
+		.count = 1ull << (shift & 63),
+		.ns = ns << (shift & 63),
 		.value = known->now.value,
 		.reason = known->now.reason,
 		.isa = known->now.isa,
@@ -296,6 +303,7 @@ static __always_inline void send_exit_stack(struct ukp_vcpu *known, __u64 ts_ns,
 	};
 	count(output(rec, sizeof(*rec) + nr * sizeof(__u64)) ? UKP_CTR_EXIT_STACKS_DROPPED :
 								 UKP_CTR_EXIT_STACKS_STORED);
+	return 0;
 }
 
 /* The exit under way is over, or was overtaken by another (@timed false). */
@@ -386,7 +394,7 @@ int ukp_on_entry(struct bpf_raw_tracepoint_args *ctx)
 		bucket = finish_exit(known, ts_ns, true);
 		set = bpf_map_lookup_elem(&settings, &zero);
 		if (set && set->exit_stacks && is_picked(known, ts_ns, bucket, set, &shift))
-			send_exit_stack(known, ts_ns, ns, shift);
+			ukp_send_exit_stack(ts_ns, ns, shift);
 	} else {
 		count(UKP_CTR_ENTRIES_ALONE);
 	}
