@@ -26,7 +26,7 @@ struct recording {
 	char *host;
 	char *event;
 	struct recording_vm_data *vms;
-	size_t nr_vms;
+	size_t nr_vms, vms_cap, nr_free; /* of the VMs' places nr_free are to be given away */
 	struct profile *profile;
 	struct profile *exit_profile;
 	struct strpool *symbol_keys, *symbol_names;
@@ -146,20 +146,20 @@ static struct recording_vm_data *vm_by_id(struct recording *r, uint32_t id)
 
 int recording__vm(struct recording *r, const struct recording_vm *vm)
 {
-	struct recording_vm_data *vms, *data;
-	size_t place;
+	struct recording_vm_data *data;
+	size_t place = r->nr_free ? 0 : r->nr_vms;
+	bool is_new;
 
-	for (place = 0; place < r->nr_vms && !r->vms[place].forgotten; place++)
-		;
+	while (place < r->nr_vms && !r->vms[place].forgotten)
+		place++;
+	is_new = place == r->nr_vms;
 	if (vm_by_id(r, vm->id) || place == RECORDING_MAX_VMS) {
 		r->nr_bad++;
 		return 0;
 	}
-	vms = place == r->nr_vms ? reallocarray(r->vms, r->nr_vms + 1, sizeof(*vms)) : r->vms;
-	if (!vms)
+	if (is_new && grow__to((void **)&r->vms, &r->vms_cap, r->nr_vms + 1, sizeof(*r->vms)))
 		return -ENOMEM;
-	r->vms = vms;
-	data = &vms[place];
+	data = &r->vms[place];
 	*data = (struct recording_vm_data){
 		.serial = r->next_serial++,
 		.id = vm->id,
@@ -169,11 +169,12 @@ int recording__vm(struct recording *r, const struct recording_vm *vm)
 	if (copy_str(&data->name, vm->name ? vm->name : "vm") | copy_str(&data->vmm, vm->vmm ? vm->vmm : "") |
 	    copy_str(&data->image, vm->image) | copy_str(&data->args, vm->args)) {
 		release_vm(data);
-		if (place < r->nr_vms)
+		if (!is_new)
 			*data = (struct recording_vm_data){ .forgotten = true };
 		return -ENOMEM;
 	}
-	r->nr_vms += place == r->nr_vms;
+	r->nr_vms += is_new;
+	r->nr_free -= !is_new;
 	return r->capture ? capture_writer__vm(r->capture, vm) : 0;
 }
 
@@ -185,6 +186,7 @@ void recording__forget_vm(struct recording *r, uint32_t id)
 		return;
 	release_vm(vm);
 	*vm = (struct recording_vm_data){ .forgotten = true };
+	r->nr_free++;
 	profile__forget(r->profile, id);
 	profile__forget(r->exit_profile, id);
 }
@@ -219,7 +221,7 @@ static void drop_outdated(struct recording_vm_data *vm, const struct ukp_text *t
  */
 static int add_text(struct recording_vm_data *vm, const struct ukp_text *t)
 {
-	struct recording_text *texts, *text;
+	struct recording_text *text;
 	size_t i;
 
 	for (i = 0; i < vm->nr_texts; i++)
@@ -231,10 +233,8 @@ static int add_text(struct recording_vm_data *vm, const struct ukp_text *t)
 		memmove(text, text + 1, (RECORDING_MAX_TEXTS / 2 - 1) * sizeof(*text));
 		vm->nr_texts--;
 	}
-	texts = reallocarray(vm->texts, vm->nr_texts + 1, sizeof(*texts));
-	if (!texts)
+	if (grow__to((void **)&vm->texts, &vm->texts_cap, vm->nr_texts + 1, sizeof(*text)))
 		return -ENOMEM;
-	vm->texts = texts;
 	text = &vm->texts[vm->nr_texts++];
 	text->gva = t->gva;
 	text->rip = t->rip;

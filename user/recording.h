@@ -109,7 +109,7 @@ struct recording_vm_data {
 	uint64_t nr_exit_stop[UKP_STOP_MAX]; /* of the stacks of exits */
 	uint64_t nr_methods[RECORDING_METHODS]; /* samples by the UKP_BY_* that found their callers */
 	uint32_t nr_vcpus;		 /* highest vCPU id sampled + 1 */
-	size_t nr_texts;
+	size_t nr_texts, texts_cap;
 	uint64_t nr_texts_taken;	 /* with those that are not kept any more: tells whether there is news */
 	struct recording_text *texts;
 };

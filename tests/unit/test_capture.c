@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,8 +19,8 @@
 #define HEADER_LEN 16
 #define NR_SAMPLES 9
 
-static char dir[] = "/tmp/ukprof-test-XXXXXX";
-static char path[64];
+static char path[64]; /* of a file in memory: some tests write tens of thousands */
+static int memfd = -1;
 
 static const struct recording_info info = {
 	.version = "0.1.0",
@@ -40,6 +41,15 @@ static const struct recording_vm vms[] = {
 };
 
 static const uint64_t counters[UKP_CTR_MAX] = { 12, 10, 1, 1, 0, 2, UINT64_MAX };
+
+/* @name can be opened by child processes, too. Return: its descriptor. */
+static int file_in_memory(char *name, size_t size)
+{
+	int fd = memfd_create("x.ukp", MFD_CLOEXEC);
+
+	snprintf(name, size, "/proc/%d/fd/%d", getpid(), fd);
+	return fd;
+}
 
 static struct recording *new_recording(void)
 {
@@ -182,17 +192,18 @@ static void a_copy_is_the_same_file(void **state)
 {
 	struct recording *live = write_all(), *replayed = new_recording();
 	struct capture_writer *w;
-	char copy[80], cmd[200];
+	char copy[64], cmd[200];
+	int fd = file_in_memory(copy, sizeof(copy));
 
 	(void)state;
-	snprintf(copy, sizeof(copy), "%s.copy", path);
+	assert_true(fd >= 0);
 	w = new_writer(copy);
 	recording__set_capture(replayed, w);
 	assert_int_equal(capture__read(path, replayed, NULL), CAPTURE_OK);
 	assert_int_equal(capture_writer__close(w), 0);
 	snprintf(cmd, sizeof(cmd), "cmp %s %s", path, copy);
 	assert_int_equal(system(cmd), 0);
-	unlink(copy);
+	close(fd);
 	recording__free(live);
 	recording__free(replayed);
 }
@@ -547,9 +558,9 @@ static void other_files_are_no_captures(void **state)
 	assert_int_equal(capture__read("/dev/zero", r, NULL), CAPTURE_NOT_CAPTURE);
 	assert_int_equal(capture__read("/dev/null", r, NULL), CAPTURE_NOT_CAPTURE);
 	errno = 0;
-	assert_int_equal(capture__read(dir, r, NULL), CAPTURE_UNREADABLE);
+	assert_int_equal(capture__read("/", r, NULL), CAPTURE_UNREADABLE);
 	assert_int_equal(errno, EISDIR);
-	snprintf(missing, sizeof(missing), "%s/missing", dir);
+	snprintf(missing, sizeof(missing), "/proc/%d/missing", getpid());
 	assert_int_equal(capture__read(missing, r, NULL), CAPTURE_UNREADABLE);
 	assert_int_equal(errno, ENOENT);
 	assert_int_equal(capture__read("", r, NULL), CAPTURE_UNREADABLE);
@@ -804,17 +815,14 @@ static void a_pipe_that_is_full_is_waited_for(void **state)
 static int setup(void **state)
 {
 	(void)state;
-	if (!mkdtemp(dir))
-		return -1;
-	snprintf(path, sizeof(path), "%s/x.ukp", dir);
-	return 0;
+	memfd = file_in_memory(path, sizeof(path));
+	return memfd < 0 ? -1 : 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	unlink(path);
-	return rmdir(dir);
+	return close(memfd);
 }
 
 int main(void)
