@@ -84,11 +84,6 @@ enum ukp_try_result {
 
 /* --- code --- */
 
-static inline __attribute__((always_inline)) int ukp_in_code(const struct ukp_walk *w, __u64 gva)
-{
-	return (gva - w->unwind.base) >> UKP_UNWIND_PAGE_BITS < w->unwind.nr_pages;
-}
-
 /* FF /2 in all its lengths, as the last bytes of the eight before a return address. */
 static inline __attribute__((always_inline)) int ukp_is_indirect_call(__u64 code)
 {
@@ -291,6 +286,7 @@ static inline __attribute__((always_inline)) int ukp_recover_try(struct ukp_walk
 	w->edge_ret = 0;
 	w->limit = 0;
 	w->is_recursive = 0;
+	w->nr_interrupts = UKP_INTERRUPTS;
 	w->pc = w->rip;
 	w->sp = slot - w->leaf_offset;
 	w->piece_end = w->sp;

@@ -14,6 +14,7 @@
  *	ukp_step(w)			call ukp_walk_step(), likewise
  *	ukp_unwind_lookup(w, gva)	find the rule of an address by w->unwind and put it into w->rule, its place
  *					into w->row
+ *	ukp_interrupt(w)		call ukp_walk_interrupt(), as ukp_step()
  *	ukp_recover(w)			guest_recover.h's ukp_recover_stack(), or 0 where RSP is always known
  *
  * The guest may write anything anywhere at any time: page tables and stacks are bounded, every address
@@ -32,6 +33,10 @@
 #define UKP_EFER_LMA	0x400ULL
 
 #define UKP_WINDOW 256 /* bytes of stack read at once; a power of two; about five frames of -O2 code */
+
+#define UKP_INTERRUPTS	     8  /* entry stubs without a row that are seen through in one stack */
+#define UKP_INTERRUPT_PIECES 13 /* windows that are searched for an interrupt frame: AVX-512's registers may lie below it */
+#define UKP_INTERRUPT_NEAR   20 /* words below a frame, if there is nothing but registers and two numbers */
 
 #define UKP_LOOK       256 /* bytes looked through at once for slots; a power of two, so they are on one page */
 #define UKP_WEAK_SLOTS 4   /* of each kind; a power of two */
@@ -83,7 +88,10 @@ struct ukp_walk {
 	__u8 has_fp;
 	__u8 is_call; /* pc is a return address: the call before it may be the function's last instruction */
 	__u8 methods; /* UKP_BY_* */
-	__u32 reserved;
+	__u32 nr_interrupts; /* how many more may be searched for */
+	/* ukp_walk_interrupt()'s: the last four words, the last one first, and where the next one is */
+	__u64 interrupt[4];
+	__u64 interrupt_at;
 	/* guest_recover.h's; regs and stacks are set by the caller, if RSP is not known */
 	__u32 is_alone;		  /* the VM has no other vCPU */
 	__u64 regs[UKP_NR_REGS];  /* general registers, as KVM numbers them */
@@ -320,6 +328,12 @@ static inline __attribute__((always_inline)) int ukp_walk_word(struct ukp_walk *
 
 #define UKP_WALK_ON 255 /* of ukp_walk_step(): there is a caller */
 
+/* Is it code that the table is of? */
+static inline __attribute__((always_inline)) int ukp_in_code(const struct ukp_walk *w, __u64 gva)
+{
+	return (gva - w->unwind.base) >> UKP_UNWIND_PAGE_BITS < w->unwind.nr_pages;
+}
+
 /* The caller by the frame pointer, where no row says anything about the code. */
 static inline __attribute__((always_inline)) int ukp_step_fp(struct ukp_walk *w)
 {
@@ -399,6 +413,92 @@ static inline __attribute__((always_inline)) __s64 ukp_half_done(struct ukp_walk
 	return 0;
 }
 
+/*
+ * What has the bits of selectors and flags: CS and SS of ring 0 or 3 and of the global table, of the same ring; bit 1 of
+ * the flags is always set, 3, 5, 15, 17 (virtual 8086 mode) and those above 21 never. Without a branch: there are hundreds of
+ * words. Returns 0 if they may be.
+ */
+static inline __attribute__((always_inline)) __u64 ukp_no_interrupt(__u64 cs, __u64 flags, __u64 ss)
+{
+	return ((cs | ss) & ~0xfbULL) | ((cs ^ cs >> 1) & 1) | ((cs ^ ss) & 3) | (flags & ~0x3d7fd7ULL) | (~flags & 2);
+}
+
+/*
+ * Look through the next window of the stack of an entry stub for what the processor has pushed: RIP, CS, RFLAGS, RSP, SS.
+ * RIP is in the image's code; the frame ends at a multiple of 16, for the processor has aligned the stack; where it goes on
+ * is right above, or on another stack. Returns 1 if it is found, -1 if the stack can't be read, else 0.
+ */
+static inline __attribute__((always_inline)) int ukp_walk_interrupt(struct ukp_walk *w)
+{
+	__u64 ss = w->interrupt[0], rsp = w->interrupt[1], flags = w->interrupt[2], cs = w->interrupt[3], rip = 0;
+	__u64 at = w->interrupt_at, off;
+	int i, found = 0;
+
+	if (!ukp_is_canonical(w, at) || ukp_walk_word(w, &off, at))
+		return -1;
+	off = at - w->window_gva;
+	for (i = 0; i < UKP_WINDOW / 8; i++) {
+		if (off >= w->window_len)
+			break;
+		rip = cs;
+		cs = flags;
+		flags = rsp;
+		rsp = ss;
+		ss = *(__u64 *)(w->window + (ukp_opaque(off) & (UKP_WINDOW - 8)));
+		off += 8;
+		at += 8;
+		if (!(ukp_no_interrupt(cs, flags, ss) | (at & 15) | (rsp & 7))) {
+			found = 1;
+			break;
+		}
+	}
+	w->interrupt[0] = ss;
+	w->interrupt[1] = rsp;
+	w->interrupt[2] = flags;
+	w->interrupt[3] = cs;
+	w->interrupt_at = at;
+	/* What lies between the stub's frame and this one can't be where the interrupted code's stack is. */
+	if (!found || cs < 8 || !rsp || !ukp_is_canonical(w, rsp) || rsp - w->sp < at - w->sp || !ukp_in_code(w, rip))
+		return 0;
+	w->pc = rip;
+	return 1;
+}
+
+/*
+ * From an entry stub without a row to the code that was interrupted. RBP is still that code's, unless it points to where
+ * the stub has saved registers. Returns 0 if there is no such frame.
+ */
+static inline __attribute__((always_inline)) int ukp_step_interrupt(struct ukp_walk *w)
+{
+	__u64 len;
+	int i, found = 0;
+
+	if (!w->has_sp || w->sp & 7 || !w->nr_interrupts)
+		return 0;
+	w->nr_interrupts--;
+	w->interrupt[0] = ~0ULL; /* no selector */
+	w->interrupt[1] = ~0ULL;
+	w->interrupt[2] = ~0ULL;
+	w->interrupt[3] = ~0ULL;
+	w->interrupt_at = w->sp;
+	for (i = 0; i < UKP_INTERRUPT_PIECES; i++) {
+		found = ukp_interrupt(w);
+		if (found)
+			break;
+	}
+	if (found != 1)
+		return 0;
+	len = w->interrupt_at - w->sp;
+	w->methods |= UKP_BY_TABLE | UKP_BY_FRAME;
+	if (len > (UKP_INTERRUPT_NEAR + 5) * 8)
+		w->methods |= UKP_BY_WEAK;
+	if (w->fp - w->sp < len)
+		w->has_fp = 0;
+	w->sp = w->interrupt[1];
+	w->is_call = 0;
+	return 1;
+}
+
 /* From w's frame to its caller's: UKP_WALK_ON and pc, sp and fp are the caller's, or the stop reason. */
 static inline __attribute__((always_inline)) int ukp_walk_step(struct ukp_walk *w)
 {
@@ -409,7 +509,9 @@ static inline __attribute__((always_inline)) int ukp_walk_step(struct ukp_walk *
 	ukp_unwind_lookup(w, w->pc - w->is_call);
 	rule = w->rule;
 	w->step_row = w->row;
-	if (rule.cfa == UKP_CFA_NONE)
+	if (rule.cfa == UKP_CFA_INTERRUPT && ukp_step_interrupt(w))
+		return UKP_WALK_ON;
+	if (rule.cfa == UKP_CFA_NONE || rule.cfa == UKP_CFA_INTERRUPT)
 		return ukp_step_fp(w);
 	if (rule.cfa == UKP_CFA_END)
 		return UKP_STOP_ROOT;
@@ -478,6 +580,7 @@ static inline __attribute__((always_inline)) void ukp_walk_table(struct ukp_walk
 	w->has_sp = !!w->has_rsp;
 	w->has_fp = 1;
 	w->is_call = 0;
+	w->nr_interrupts = UKP_INTERRUPTS;
 	for (i = 1; i <= UKP_MAX_FRAMES; i++) {
 		stop = ukp_step(w);
 		if (stop != UKP_WALK_ON) {

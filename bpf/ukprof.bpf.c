@@ -33,6 +33,7 @@ static __always_inline int ukp_read_hva(void *dst, __u32 len, __u64 hva)
 struct ukp_walk;
 static __always_inline int ukp_translate(struct ukp_walk *w, __u64 gva);
 static __always_inline int ukp_step(struct ukp_walk *w);
+static __always_inline int ukp_interrupt(struct ukp_walk *w);
 static __always_inline void ukp_unwind_lookup(struct ukp_walk *w, __u64 gva);
 static __always_inline void ukp_unwind_entry(struct ukp_walk *w);
 static __always_inline int ukp_recover(struct ukp_walk *w);

@@ -129,6 +129,22 @@ static __always_inline void ukp_unwind_entry(struct ukp_walk *w)
 	ukp_entry_in(w->which);
 }
 
+/* One window of the search for an interrupt frame; verified once, too. */
+__noinline int ukp_interrupt_in(__u32 which)
+{
+	struct ukp_scratch *sc;
+
+	sc = bpf_map_lookup_elem(&scratch, &which);
+	if (!sc)
+		return -1;
+	return ukp_walk_interrupt(&sc->walk);
+}
+
+static __always_inline int ukp_interrupt(struct ukp_walk *w)
+{
+	return ukp_interrupt_in(w->which);
+}
+
 /* One frame of a walk by tables; verified once, too. */
 __noinline int ukp_step_in(__u32 which)
 {

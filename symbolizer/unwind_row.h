@@ -39,6 +39,7 @@ enum ukp_unwind_cfa {
 	UKP_CFA_RBP = 4,	 /* RBP + cfa_offset */
 	UKP_CFA_AT_RSP = 5,	 /* the word at RSP + cfa_offset */
 	UKP_CFA_AT_RBP = 6,	 /* the word at RBP + cfa_offset: functions that align their stack */
+	UKP_CFA_INTERRUPT = 7,	 /* an entry stub without a row: what the processor has pushed is found by its layout */
 	UKP_CFA_MAX
 };
 

@@ -9,6 +9,7 @@
 #include "image.h"
 #include "unwind_cfi.h"
 #include "unwind_rules.h"
+#include "unwind_stubs.h"
 
 #define PAGE	(1ull << UKP_UNWIND_PAGE_BITS)
 #define FAR_GAP (256ull << 20) /* pages over a gap would cost more than the code beyond is worth */
@@ -139,6 +140,8 @@ static void count_bytes(struct unwind_table *t, const struct unwind_cfi *list, s
 
 	for (i = first; i + 1 < end; i++) {
 		len = list->rows[i + 1].addr - list->rows[i].addr;
+		if (unwind_rules__all(t->rules)[list->rows[i].rule].cfa == UKP_CFA_INTERRUPT)
+			continue;
 		if (is_usable(t->rules, list->rows[i].rule))
 			t->stats.covered_bytes += len;
 		else if (list->rows[i].rule != UKP_UNWIND_RULE_NONE)
@@ -190,6 +193,7 @@ static int build(struct unwind_table *t, const struct unwind_cfi *list)
 	if (first == end)
 		return -ENOENT;
 	count_bytes(t, list, first, end);
+	/* Stubs alone are not worth a table: most of its stacks would be the dearer for nothing. */
 	if (!t->stats.covered_bytes)
 		return -ENOENT;
 	err = pack(t, list, first, end);
@@ -207,7 +211,7 @@ static void count_cfi(struct unwind_stats *stats, const struct unwind_cfi *cfi)
 
 int unwind_table__new(struct unwind_table **out, struct image *img)
 {
-	struct unwind_cfi eh = { 0 }, debug = { 0 }, list = { 0 };
+	struct unwind_cfi eh = { 0 }, debug = { 0 }, sections = { 0 }, stubs = { 0 }, list = { 0 };
 	struct unwind_table *t;
 	size_t i;
 	int err;
@@ -221,13 +225,20 @@ int unwind_table__new(struct unwind_table **out, struct image *img)
 	if (!err)
 		err = unwind_cfi__read(&debug, img, false, t->rules);
 	if (!err)
-		err = merge(&list, &eh, &debug, t->rules);
+		err = merge(&sections, &eh, &debug, t->rules);
+	if (!err && sections.nr)
+		err = unwind_stubs__find(&stubs, img, &sections, t->rules);
+	if (!err)
+		err = merge(&list, &sections, &stubs, t->rules);
 	for (i = 0; i < image__nr_texts(img); i++)
 		t->stats.text_bytes += image__text(img, i)->len;
 	count_cfi(&t->stats, &eh);
 	count_cfi(&t->stats, &debug);
 	unwind_cfi__release(&eh);
 	unwind_cfi__release(&debug);
+	t->stats.nr_stubs = stubs.nr_ranges;
+	unwind_cfi__release(&sections);
+	unwind_cfi__release(&stubs);
 	if (!err)
 		err = build(t, &list);
 	unwind_cfi__release(&list);

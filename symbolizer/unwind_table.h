@@ -40,6 +40,7 @@ struct unwind_stats {
 	uint64_t nr_ranges;	   /* functions or parts of them (FDEs) in use, of both sections */
 	uint64_t nr_rejected;	   /* those that are malformed or too costly: no rows */
 	uint64_t nr_outside;	   /* those that are for no code of the image, as discarded functions */
+	uint64_t nr_stubs;	   /* interrupt entries that no section covers: see unwind_stubs.h */
 };
 
 /**

@@ -76,28 +76,39 @@ void account__print_exits(const struct recording *r, uint64_t nr_unresolved)
 /* Only where there are tables: without, frame pointers are all there is. */
 static void print_methods(const struct recording *r)
 {
-	uint64_t nr[RECORDING_NR_WAYS] = { 0 }, found, no_rsp = 0, recovered;
+	uint64_t nr[RECORDING_NR_WAYS] = { 0 }, found, no_rsp = 0, by_tables, weak_rsp = 0, frames = 0, far_frames = 0;
 	const struct recording_vm_data *vm;
 	size_t i, k;
 
 	for (i = 0; i < recording__nr_vms(r); i++) {
 		vm = recording__vm_data(r, i);
 		recording__add_ways(vm, nr);
-		for (k = 0; k < RECORDING_METHODS; k++)
+		for (k = 0; k < RECORDING_METHODS; k++) {
 			if (k & UKP_BY_NO_RSP)
 				no_rsp += vm->nr_methods[k];
+			if (k & UKP_BY_FRAME)
+				frames += vm->nr_methods[k];
+			/* One that was found far away makes a stack weak, as a doubtful RSP does. */
+			if ((k & UKP_BY_FRAME) && (k & UKP_BY_WEAK))
+				far_frames += vm->nr_methods[k];
+			else if (k & UKP_BY_WEAK)
+				weak_rsp += vm->nr_methods[k];
+		}
 	}
-	recovered = nr[RECORDING_BY_RECOVERED] + nr[RECORDING_BY_WEAK];
-	found = nr[RECORDING_BY_TABLE] + nr[RECORDING_BY_FP] + nr[RECORDING_BY_BOTH] + recovered;
+	by_tables = nr[RECORDING_BY_TABLE] + nr[RECORDING_BY_RECOVERED] + nr[RECORDING_BY_WEAK] + nr[RECORDING_BY_FRAME];
+	found = nr[RECORDING_BY_FP] + nr[RECORDING_BY_BOTH] + by_tables;
 	if (found == nr[RECORDING_BY_FP] && !no_rsp)
 		return;
 	log_info("session: callers found by unwind tables %.1f%%, by frame pointers %.1f%%, by both %.1f%%",
-		 percent(nr[RECORDING_BY_TABLE] + recovered, found), percent(nr[RECORDING_BY_FP], found),
+		 percent(by_tables, found), percent(nr[RECORDING_BY_FP], found),
 		 percent(nr[RECORDING_BY_BOTH], found));
-	if (recovered)
+	if (nr[RECORDING_BY_RECOVERED] || weak_rsp)
 		log_info("session: KVM had not read RSP: it was recovered from the stack for %.1f%% and proven, "
 			 "for %.1f%% on weak evidence", percent(nr[RECORDING_BY_RECOVERED], found),
-			 percent(nr[RECORDING_BY_WEAK], found));
+			 percent(weak_rsp, found));
+	if (frames)
+		log_info("session: %.1f%% of the stacks cross an interrupt frame that was found by its layout, %.1f%% one that "
+			 "was far away", percent(frames, found), percent(far_frames, found));
 	if (no_rsp)
 		log_info("session: %.1f%% of the stacks may miss the caller of their leaf: RSP was not recovered",
 			 percent(no_rsp, found + nr[RECORDING_BY_NONE]));

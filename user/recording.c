@@ -448,6 +448,8 @@ static enum recording_way way_of(unsigned int methods)
 		return RECORDING_BY_WEAK;
 	if (methods & UKP_BY_RECOVERED)
 		return RECORDING_BY_RECOVERED;
+	if (methods & UKP_BY_FRAME)
+		return RECORDING_BY_FRAME;
 	switch (methods & (UKP_BY_TABLE | UKP_BY_FP)) {
 	case UKP_BY_TABLE:
 		return RECORDING_BY_TABLE;

@@ -75,7 +75,8 @@ enum recording_end {
 	X(FP, "fp", "By frame pointers")                                                                  \
 	X(BOTH, "both", "By unwind tables and frame pointers")                                            \
 	X(RECOVERED, "recovered", "By tables, from an RSP that was found on the stack and proven")        \
-	X(WEAK, "weak", "By tables, from an RSP that was found on the stack, and the proof has a gap")    \
+	X(WEAK, "weak", "By tables, from an RSP or interrupt frame found on the stack, and the proof has a gap") \
+	X(FRAME, "frame", "By tables, across an interrupt frame that was found by its layout")            \
 	X(NONE, "none", "No caller was found, or none was looked for")
 
 enum recording_way {

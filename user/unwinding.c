@@ -116,8 +116,9 @@ static void load_table(struct unwinding *u, struct table *t, const char *path)
 		t->image.data_len = data_len;
 	}
 	log_debug("unwinding: %s: %zu rows, %zu rules, %" PRIu64 " bytes; %.1f%% of the code covered, %" PRIu64
-		  " ranges rejected", path, arrays.nr_rows, arrays.nr_rules, stats.bytes,
-		  stats.text_bytes ? 100.0 * stats.covered_bytes / stats.text_bytes : 0, stats.nr_rejected);
+		  " ranges rejected, %" PRIu64 " interrupt entries without a table", path, arrays.nr_rows, arrays.nr_rules,
+		  stats.bytes, stats.text_bytes ? 100.0 * stats.covered_bytes / stats.text_bytes : 0, stats.nr_rejected,
+		  stats.nr_stubs);
 	unwind_table__free(table);
 }
 

@@ -128,6 +128,32 @@ function eh_interrupt
 	iretq
 	.cfi_endproc
 
+	/* Interrupt entries without a table: what has a size, what has none, and what only looks like one. */
+function bare_stub
+	push	%rax
+	call	eh_remember
+	pop	%rax
+	iretq
+	nop
+	.size bare_stub, . - bare_stub
+
+function bare_other
+	mov	%rax, %rcx
+	ret
+	.size bare_other, . - bare_other
+
+	.global bare_label
+bare_label:
+	push	$1
+	iretq
+	iretq
+
+function eh_iretq_bytes
+	.cfi_startproc
+	mov	$0xcf48, %eax
+	ret
+	.cfi_endproc
+
 function eh_rbp_is_gone
 	.cfi_startproc
 	.cfi_undefined rbp

@@ -143,7 +143,8 @@ static void walk(void)
 	nr_lookups = 0;
 	ukp_walk_stack(&w, 1);
 	/* A row may need four words: the CFA, RBP, the return address, RSP. */
-	assert_true(nr_reads <= (w.unwind.nr_pages ? 4 * 6 * UKP_MAX_FRAMES : MAX_READS));
+	assert_true(nr_reads <= (w.unwind.nr_pages ? 4 * 6 * UKP_MAX_FRAMES + 6 * UKP_INTERRUPTS * UKP_INTERRUPT_PIECES
+						   : MAX_READS));
 	assert_true(nr_lookups <= UKP_MAX_FRAMES + 1);
 	assert_true(w.nr_frames <= UKP_MAX_FRAMES);
 }
@@ -968,6 +969,228 @@ static void a_page_that_is_not_resident_ends_a_table_walk(void **state)
 	assert_frames(UKP_STOP_NOTRESIDENT, UKP_BY_TABLE, 2, A(0x1010), A(0x1110));
 }
 
+/* --- interrupt frames that no row tells of --- */
+
+#define CODE_LEN 0x10000 /* what unwind.nr_pages 1 is, from base 0 on */
+
+/* What the processor pushes: RIP, CS, RFLAGS, RSP, SS from @at on. */
+static void interrupt_frame(uint64_t at, uint64_t rip, uint64_t rsp)
+{
+	const uint64_t words[] = { rip, 8, 0x246, rsp, 0x10 };
+	size_t i;
+
+	for (i = 0; i < 5; i++)
+		word(at + 8 * i, words[i]);
+}
+
+/*
+ * A handler 0x1000 that a stub 0x1100 without a row has called; it has interrupted 0x1200 at its first instruction, which
+ * 0x1310 has called. @room: bytes between what the stub was called with and the frame.
+ */
+static uint64_t put_stub(uint64_t room)
+{
+	uint64_t at = STACK_VA + 8 + room;
+	uint64_t i;
+
+	use_table(STACK_VA);
+	nr_rows = 0;
+	ROW(0x1000, 0x10ff, .cfa = UKP_CFA_RSP, .cfa_offset = 8, .ra_offset = -8);
+	ROW(0x1100, 0x11ff, .cfa = UKP_CFA_INTERRUPT);
+	ROW(0x1200, 0x12ff, .cfa = UKP_CFA_RSP, .cfa_offset = 8, .ra_offset = -8);
+	ROW(0x1300, 0x13ff, .cfa = UKP_CFA_END);
+	for (i = 0; i < 0x4000; i += 8)
+		word(STACK_VA + i, 0x1010);
+	word(STACK_VA, 0x1110);
+	interrupt_frame(at, 0x1200, at + 40);
+	word(at + 40, 0x1310);
+	return at;
+}
+
+#define BY_FRAME     (UKP_BY_TABLE | UKP_BY_FRAME)
+#define FRAMES_OF_IT A(0x1010), A(0x1110), A(0x1201), A(0x1310)
+
+static void an_interrupt_frame_is_found_by_its_layout(void **state)
+{
+	uint64_t room, at;
+
+	(void)state;
+	/* Frames end at multiples of 16, and stand 8 bytes above STACK_VA and more: all distances there are. */
+	for (room = 0; room < 13 * UKP_WINDOW - 40; room += 16) {
+		at = put_stub(room);
+		assert_frames(UKP_STOP_ROOT, BY_FRAME | (room > 160 ? UKP_BY_WEAK : 0), 4, FRAMES_OF_IT);
+		assert_true(nr_reads <= 4 + 4 + room / 128);
+		/* The stack was aligned first. */
+		interrupt_frame(at, 0x1200, at + 48);
+		word(at + 40, 0xbad);
+		word(at + 48, 0x1310);
+		assert_frames(UKP_STOP_ROOT, BY_FRAME | (room > 160 ? UKP_BY_WEAK : 0), 4, FRAMES_OF_IT);
+	}
+	/* On two pages, the guest's neighbours and nobody else's. */
+	w.rsp = STACK_VA + 0xf90;
+	word(w.rsp, 0x1110);
+	map(STACK_VA + 0x1000, STACK_PA + 0x9000, 1);
+	for (at = STACK_VA + 0xf98; at < STACK_VA + 0x1000; at += 8)
+		word(at, 0);
+	at = STACK_VA + 0xfe8;
+	interrupt_frame(at, 0x1200, at + 40);
+	word(at + 24, 0);
+	word(at + 32, 0x11);
+	put64(STACK_PA + 0x9000, at + 40);
+	put64(STACK_PA + 0x9008, 0x10);
+	put64(STACK_PA + 0x9010, 0x1310);
+	assert_frames(UKP_STOP_ROOT, BY_FRAME, 4, FRAMES_OF_IT);
+}
+
+static void the_leaf_may_be_the_stub_itself(void **state)
+{
+	uint64_t at = put_stub(0x40);
+
+	(void)state;
+	for (w.rsp = at; w.rsp >= STACK_VA + 8; w.rsp -= 8) {
+		w.rip = 0x1100;
+		assert_frames(UKP_STOP_ROOT, BY_FRAME, 3, A(0x1100), A(0x1201), A(0x1310));
+	}
+	/* It is about to go back: what is above is the interrupted code's. */
+	w.rsp = at + 8;
+	walk();
+	assert_int_equal(w.nr_frames, 1);
+	assert_int_equal(w.stop, UKP_STOP_NOROW);
+}
+
+static void interrupts_may_come_from_another_stack(void **state)
+{
+	static const uint64_t flags[] = { 0x2, 0x246, 0x10246, 0x3d7fd7 };
+	uint64_t at = put_stub(0x40), other = STACK_VA + 0x8000;
+	size_t i;
+
+	(void)state;
+	interrupt_frame(at, 0x1200, other);
+	word(other, 0x1310);
+	assert_frames(UKP_STOP_ROOT, BY_FRAME, 4, FRAMES_OF_IT);
+	/* From ring 3, and with SS 0 from ring 0. */
+	word(at + 8, 0x33);
+	word(at + 32, 0x2b);
+	assert_frames(UKP_STOP_ROOT, BY_FRAME, 4, FRAMES_OF_IT);
+	word(at + 8, 8);
+	word(at + 32, 0);
+	assert_frames(UKP_STOP_ROOT, BY_FRAME, 4, FRAMES_OF_IT);
+	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		word(at + 16, flags[i]);
+		assert_frames(UKP_STOP_ROOT, BY_FRAME, 4, FRAMES_OF_IT);
+	}
+}
+
+/* Every word that is no such word is enough to see that it is no frame. */
+static void what_is_no_interrupt_frame_is_not_taken(void **state)
+{
+	static const struct {
+		unsigned int index;
+		uint64_t value;
+	} bad[] = {
+		{ 0, CODE_LEN },	  { 0, UINT64_MAX },	  { 0, STACK_VA },	/* RIP */
+		{ 1, 0 },	     { 1, 3 },		  { 1, 9 },		  { 1, 0x0c },		/* CS */
+		{ 1, 0x0b },	     { 1, 0x108 },	  { 1, 0x8000000000000008 },			/* of another ring than SS */
+		{ 2, 0 },	     { 2, 0x244 },	  { 2, 0x24e },		  { 2, 0x266 },		/* RFLAGS */
+		{ 2, 0x8246 },	     { 2, 0x20246 },	  { 2, 0x400246 },	  { 2, 0x100000246 },
+		{ 3, 0 },	     { 3, STACK_VA + 8 },	  { 3, STACK_VA + 0x48 }, { 3, STACK_VA + 0x74 }, /* RSP */
+		{ 3, 0x800000000000 }, { 3, UINT64_MAX - 7 + 1 },
+		{ 4, 0x11 },	     { 4, 0x13 },	  { 4, 0x14 },		  { 4, 0x110 },		/* SS */
+	};
+	uint64_t at;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		at = put_stub(0x40);
+		word(at + 8 * bad[i].index, bad[i].value);
+		assert_frames(UKP_STOP_NOROW, UKP_BY_TABLE, 2, A(0x1010), A(0x1110));
+	}
+	/* Nor where the processor would not have put it. */
+	put_stub(0x48);
+	assert_frames(UKP_STOP_NOROW, UKP_BY_TABLE, 2, A(0x1010), A(0x1110));
+	/* Or farther away than any stub's. */
+	put_stub(13 * UKP_WINDOW + 8);
+	assert_frames(UKP_STOP_NOROW, UKP_BY_TABLE, 2, A(0x1010), A(0x1110));
+	/* Code without a stub has no interrupt frame, whatever the stack holds. */
+	put_stub(0x40);
+	rows[1].rule.cfa = UKP_CFA_NONE;
+	assert_frames(UKP_STOP_NOROW, UKP_BY_TABLE, 2, A(0x1010), A(0x1110));
+}
+
+static void a_stub_with_a_frame_pointer_is_followed_by_it(void **state)
+{
+	(void)state;
+	put_stub(0x48);
+	w.rbp = STACK_VA + 0x100;
+	word(w.rbp, 0);
+	word(w.rbp + 8, 0x1310);
+	assert_frames(UKP_STOP_ROOT, UKP_BY_TABLE | UKP_BY_FP, 3, A(0x1010), A(0x1110), A(0x1310));
+}
+
+/* The handler has kept RBP; the stub may have used it for itself. */
+static void rbp_is_the_interrupted_codes(void **state)
+{
+	uint64_t at = put_stub(0x40);
+
+	(void)state;
+	rows[2].rule = (struct ukp_unwind_rule){ .cfa = UKP_CFA_RBP, .cfa_offset = 16, .ra_offset = -8 };
+	w.rbp = at + 0x100;
+	word(at + 0x108, 0x1310);
+	assert_frames(UKP_STOP_ROOT, BY_FRAME, 4, FRAMES_OF_IT);
+	for (w.rbp = STACK_VA + 8; w.rbp < at + 40; w.rbp += 8)
+		assert_frames(UKP_STOP_BADROW, BY_FRAME, 3, A(0x1010), A(0x1110), A(0x1201));
+}
+
+/* Interrupts in interrupts, on a stack in a circle: as many as are seen through, at what they may cost. */
+static void nested_interrupts_are_bounded(void **state)
+{
+	uint64_t at, k;
+
+	(void)state;
+	put_stub(0x40);
+	for (k = 0; k < 20; k++) {
+		at = STACK_VA + 0x48 + 0x40 * k;
+		interrupt_frame(at, 0x1100, at + 40);
+		word(at - 8, 0);
+		word(at - 16, 0);
+	}
+	walk();
+	assert_int_equal(w.stop, UKP_STOP_NOROW);
+	assert_int_equal(w.nr_frames, 2 + UKP_INTERRUPTS);
+	/* Two stacks that lead to each other, each search as long as can be. */
+	put_stub(0x40);
+	interrupt_frame(STACK_VA + 0xa48, 0x1100, STACK_VA + 0x2000);
+	for (k = 0x2000; k < 0x4000; k += 8)
+		word(STACK_VA + k, 0x1010);
+	interrupt_frame(STACK_VA + 0x2c08, 0x1100, STACK_VA + 8);
+	interrupt_frame(STACK_VA + 0x48, 0, 0);
+	walk();
+	assert_int_equal(w.stop, UKP_STOP_NOROW);
+	assert_int_equal(w.nr_frames, 2 + UKP_INTERRUPTS);
+	assert_true(w.methods & UKP_BY_WEAK);
+	assert_true(nr_reads <= 8 * 2 * UKP_INTERRUPT_PIECES);
+}
+
+static void a_stub_whose_stack_can_not_be_read(void **state)
+{
+	(void)state;
+	put_stub(0x40);
+	w.rip = 0x1100;
+	w.rsp = STACK_VA + 0x100000;
+	assert_frames(UKP_STOP_NOROW, 0, 1, A(0x1100));
+	w.rsp = STACK_VA + 0x10000 - 16; /* it ends before a frame does */
+	assert_frames(UKP_STOP_NOROW, 0, 1, A(0x1100));
+	w.rsp = 0x7fffffffffe8;
+	assert_frames(UKP_STOP_NOROW, 0, 1, A(0x1100));
+	w.rsp = UINT64_MAX - 7;
+	assert_frames(UKP_STOP_NOROW, 0, 1, A(0x1100));
+	w.rsp = STACK_VA + 4;
+	assert_frames(UKP_STOP_NOROW, 0, 1, A(0x1100));
+	w.rsp = STACK_VA;
+	unreadable = HVA_BASE + STACK_PA;
+	assert_frames(UKP_STOP_NOROW, 0, 1, A(0x1100));
+}
+
 static uint64_t rng = 0x853c49e6748fea9bull;
 
 static uint64_t rnd(void)
@@ -1681,6 +1904,14 @@ int main(void)
 		TEST(return_addresses_are_looked_up_one_less),
 		TEST(half_done_instructions_are_seen_through),
 		TEST(interrupted_code_is_looked_up_as_it_is),
+		TEST(an_interrupt_frame_is_found_by_its_layout),
+		TEST(the_leaf_may_be_the_stub_itself),
+		TEST(interrupts_may_come_from_another_stack),
+		TEST(what_is_no_interrupt_frame_is_not_taken),
+		TEST(a_stub_with_a_frame_pointer_is_followed_by_it),
+		TEST(rbp_is_the_interrupted_codes),
+		TEST(nested_interrupts_are_bounded),
+		TEST(a_stub_whose_stack_can_not_be_read),
 		TEST(aligned_stacks_are_followed),
 		TEST(code_without_rows_goes_by_the_frame_pointer),
 		TEST(what_is_no_frame_pointer_is_not_followed),

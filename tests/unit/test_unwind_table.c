@@ -196,6 +196,7 @@ static struct caller ask_table(const struct unwind_table *t, uint64_t pc)
 
 	switch (rule->cfa) {
 	case UKP_CFA_NONE:
+	case UKP_CFA_INTERRUPT:
 		return (struct caller){ .fate = NOT_COVERED };
 	case UKP_CFA_UNSUPPORTED:
 		return (struct caller){ .fate = NOT_FOLLOWED };
@@ -493,6 +494,28 @@ static void interrupt_frames_are_marked(void **state)
 	unwind_table__free(t);
 }
 
+static void interrupt_entries_without_a_table_are_found(void **state)
+{
+	const char *path = beside("odd_cfi");
+	uint64_t stub = address_of(path, "bare_stub"), other = address_of(path, "bare_other");
+	uint64_t label = address_of(path, "bare_label"), after = address_of(path, "eh_iretq_bytes"), addr;
+	struct unwind_table *t = open_table(path);
+	const struct ukp_unwind_rule *rule;
+	struct unwind_stats stats;
+
+	(void)state;
+	for (addr = stub; addr < after; addr++) {
+		rule = unwind_table__lookup(t, addr, NULL);
+		assert_int_equal(rule->cfa, addr >= other && addr < label ? UKP_CFA_NONE : UKP_CFA_INTERRUPT);
+		assert_int_equal(rule->flags & UKP_UNWIND_ENTRY, 0);
+	}
+	for (; addr < after + 6; addr++)
+		assert_int_equal(unwind_table__lookup(t, addr, NULL)->cfa, UKP_CFA_RSP);
+	unwind_table__stats(t, &stats);
+	assert_int_equal(stats.nr_stubs, 2);
+	unwind_table__free(t);
+}
+
 struct entries {
 	struct unwind_arrays a;
 	uint64_t begins[8192]; /* addresses of the rows with UKP_UNWIND_ENTRY */
@@ -772,6 +795,8 @@ static void corrupted_sections_are_survived(void **state)
 #define TEXT_LEN  0x100000ull
 
 /* An image with one section of CFI and code that is all zeros. */
+static uint8_t text_bytes[TEXT_LEN]; /* the code of the next image */
+
 static void write_image(const char *name, const struct strbuf *cfi)
 {
 	static const char names[] = "\0.eh_frame\0.debug_frame\0.shstrtab";
@@ -812,7 +837,7 @@ static void write_image(const char *name, const struct strbuf *cfi)
 	memcpy(sb.data + sizeof(eh), &ph, sizeof(ph));
 	memcpy(sb.data + 0x200, sh, sizeof(sh));
 	memcpy(sb.data + 0x300, names, sizeof(names));
-	strbuf__add(&sb, zeros, TEXT_LEN);
+	strbuf__add(&sb, text_bytes, TEXT_LEN);
 	strbuf__add(&sb, cfi->data, cfi->len);
 	elf_write(sb.data, sb.len);
 	strbuf__free(&sb);
@@ -947,6 +972,50 @@ static void a_rejected_range_hides_no_other(void **state)
 	strbuf__free(&bad);
 }
 
+/* Of a stripped image: 512 bytes, but not beyond a function with a table, and not into one another. */
+static void interrupt_entries_without_a_symbol_are_found(void **state)
+{
+	static const struct {
+		uint64_t first, end;
+	} stubs[] = { { 0x20, 0x202 }, { 0x202, 0x212 }, { 0x900 - 512, 0x902 } };
+	struct strbuf sb = { 0 }, none = { 0 };
+	struct unwind_stats stats = { 0 };
+	struct unwind_table *t;
+	uint64_t at;
+	size_t i;
+
+	(void)state;
+	begin_cfi(&sb);
+	add_range(&sb, 0, TEXT_ADDR + 0x10, 16, &none);
+	add_range(&sb, 0, TEXT_ADDR + 0xa00, 16, &none);
+	for (i = 0; i < 3; i++)
+		memcpy(text_bytes + stubs[i].end - 2, "\x48\xcf", 2);
+	memcpy(text_bytes + 0xa04, "\x48\xcf", 2);
+	write_image(".debug_frame", &sb);
+	assert_int_equal(try_file(&stats), 0);
+	assert_int_equal(stats.nr_stubs, 3);
+	assert_int_equal(stats.covered_bytes, 32);
+	t = open_table(elf_path);
+	for (at = 0; at < TEXT_LEN; at++) {
+		for (i = 0; i < 3 && !(at >= stubs[i].first && at < stubs[i].end); i++)
+			;
+		assert_int_equal(unwind_table__lookup(t, TEXT_ADDR + at, NULL)->cfa,
+				 i < 3							  ? UKP_CFA_INTERRUPT :
+				 (at & ~15ull) == 0x10 || (at & ~15ull) == 0xa00 ? UKP_CFA_RSP :
+										    UKP_CFA_NONE);
+	}
+	unwind_table__free(t);
+	/* More of them than there can be: nothing but those bytes. */
+	for (at = 0; at < TEXT_LEN; at += 2)
+		memcpy(text_bytes + at, "\x48\xcf", 2);
+	write_image(".debug_frame", &sb);
+	assert_int_equal(try_file(&stats), 0);
+	assert_true(stats.nr_stubs > 1000 && stats.nr_stubs <= 4096);
+	assert_int_equal(stats.covered_bytes, 32);
+	memset(text_bytes, 0, TEXT_LEN);
+	strbuf__free(&sb);
+}
+
 static void images_without_tables_have_none(void **state)
 {
 	struct strbuf sb = { 0 };
@@ -987,6 +1056,8 @@ int main(void)
 		cmocka_unit_test(odd_rules_agree),
 		cmocka_unit_test(the_better_section_wins),
 		cmocka_unit_test(interrupt_frames_are_marked),
+		cmocka_unit_test(interrupt_entries_without_a_table_are_found),
+		cmocka_unit_test(interrupt_entries_without_a_symbol_are_found),
 		cmocka_unit_test(functions_begin_with_a_row_of_their_own),
 		cmocka_unit_test(functions_begin_only_once),
 		cmocka_unit_test(the_arrays_are_sound),
