@@ -279,6 +279,7 @@ GUESTS += $(GUEST_OUT)/shares-bare
 $(GUEST_OUT)/shares-bare: $(GUEST_OUT)/shares-bare.g
 	$(call GUEST_SAY,STRIP)objcopy -g -R .eh_frame -R .eh_frame_hdr $< $@
 $(eval $(call guest-rule,threads,threads,$(GUEST_FP),0x200000,0))
+$(eval $(call guest-rule,irq,irq,$(GUEST_NOFP),0x200000,0))
 # A kernel with a second image in it, which it loads.
 $(eval $(call guest-rule,pair,pair,$(GUEST_FP) '-DAPP_FILE="$(GUEST_OUT)/pair-app"',0x200000,0))
 $(GUEST_OUT)/pair: $(GUEST_OUT)/pair-app tests/guest/pair.h

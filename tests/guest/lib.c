@@ -2,6 +2,7 @@
 #include "guest.h"
 
 #define APIC           0xfee00000ul
+#define APIC_EOI       0xb0
 #define APIC_SPIV      0xf0
 #define APIC_ICR       0x300
 #define APIC_LVT_TIMER 0x320
@@ -204,17 +205,23 @@ static struct idt_entry idt[256] __attribute__((aligned(16)));
 extern uint64_t gdt[4];
 extern char exception_stubs[], irq_ignore[], irq_timer[];
 
-static void set_idt(unsigned int vector, uint64_t handler)
+static void set_idt(unsigned int vector, uint64_t handler, unsigned int ist)
 {
 	struct idt_entry e = {
 		.low = handler,
 		.selector = 8,
+		.ist = ist,
 		.type = 0x8e,
 		.mid = handler >> 16,
 		.high = handler >> 32,
 	};
 
 	idt[vector] = e;
+}
+
+void set_interrupt(unsigned int vector, void (*stub)(void), unsigned int ist)
+{
+	set_idt(vector, (uint64_t)stub, ist);
 }
 
 static void init_once(void)
@@ -224,7 +231,7 @@ static void init_once(void)
 	for (i = 0; i < 256; i++)
 		set_idt(i, i < 32              ? (uint64_t)exception_stubs + i * 16
 			   : i == TIMER_VECTOR ? (uint64_t)irq_timer
-					       : (uint64_t)irq_ignore);
+					       : (uint64_t)irq_ignore, 0);
 }
 
 void boot_cpu(struct boot_info *bi, unsigned long vcpu);
@@ -308,6 +315,11 @@ void print_counters(void)
 static void apic_write(unsigned int reg, uint32_t v)
 {
 	*(volatile uint32_t *)(APIC + reg) = v;
+}
+
+void end_of_interrupt(void)
+{
+	apic_write(APIC_EOI, 0);
 }
 
 void start_timer(uint32_t period_ns)
