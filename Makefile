@@ -286,7 +286,7 @@ $(GUEST_OUT)/pair: $(GUEST_OUT)/pair-app tests/guest/pair.h
 GUESTS += $(GUEST_OUT)/pair-app
 $(GUEST_OUT)/pair-app: tests/guest/pair_app.c tests/guest/pair.h $(GUEST_HDRS)
 	@mkdir -p $(@D)
-	$(call GUEST_SAY,GUEST)$(GUEST_CC) $(filter-out -Wl$(GUEST_COMMA)-T%,$(GUEST_FLAGS)) $(GUEST_FP) -fpie -static-pie \
+	$(call GUEST_SAY,GUEST)$(GUEST_CC) $(filter-out -Wl$(GUEST_COMMA)-T%,$(GUEST_FLAGS)) $(GUEST_NOFP) -fpie -static-pie \
 		-Wl,--no-dynamic-linker -Wl,-e,app_start $< -o $@
 $(eval $(call guest-rule,exits,exits,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,pioloop,pioloop,$(GUEST_FP),0x200000,0))
@@ -331,7 +331,7 @@ guests: $(GUEST_OUT)/ukvmm $(GUESTS)
 .PHONY: guests
 # --- end of test guests ---
 
-# What test_unwind_table reads: the guests, and odd_cfi with its tables plain and compressed.
+# What test_unwind_table and test_unwinding read: the guests, and odd_cfi with its tables plain and compressed.
 $(O)/unit/odd_cfi: tests/unit/odd_cfi.S
 	@mkdir -p $(@D)
 	$(call say,AS)for part in 1 2 3; do $(CC) -DPART=$$part -c $< -o $@.$$part.o || exit 1; done; \
@@ -354,6 +354,7 @@ $(SPLIT_IDS:%=$(O)/unit/%): $(O)/unit/%: tests/unit/split.c
 $(O)/unit/test_debug_file: | $(SPLIT_IDS:%=$(O)/unit/%)
 
 $(O)/unit/test_unwind_table: | $(O)/unit/odd_cfi $(O)/unit/odd_cfi.z guests
+$(O)/unit/test_unwinding: | guests
 
 # --- bench ---
 # Prints figures beside their budgets; never fails on time. Takes about twenty minutes, eight without the part

@@ -481,9 +481,9 @@ static inline __attribute__((always_inline)) int ukp_recover_over(struct ukp_wal
 static inline __attribute__((always_inline)) __u64 ukp_search_gva(const struct ukp_walk *w,
 								  __u64 pos)
 {
-	if (pos < w->unwind.data_len)
-		return w->unwind.data + pos;
-	pos -= w->unwind.data_len;
+	if (pos < w->unwind[0].data_len)
+		return w->unwind[0].data + pos;
+	pos -= w->unwind[0].data_len;
 	if (pos < UKP_SEARCH_TOP)
 		return w->code_size ? w->code_gva + w->code_size - UKP_SEARCH_TOP + pos : 0;
 	return pos - UKP_SEARCH_TOP;
@@ -492,7 +492,7 @@ static inline __attribute__((always_inline)) __u64 ukp_search_gva(const struct u
 /* Which page is searched as the @i-th of a sample: into w->look_at, or 0. */
 static inline __attribute__((always_inline)) int ukp_recover_page(struct ukp_walk *w, __u32 i)
 {
-	__u64 all = w->unwind.data_len + UKP_SEARCH_TOP + UKP_SEARCH_LOW, pos;
+	__u64 all = w->unwind[0].data_len + UKP_SEARCH_TOP + UKP_SEARCH_LOW, pos;
 
 	if (w->stacks.slots[0] && w->stacks.nr_misses & 1) {
 		pos = ((__u64)w->stacks.nr_misses + i) * 4096;

@@ -35,7 +35,7 @@ static __always_inline void load_walk(struct ukp_walk *w, const struct ukp_vm *v
 	w->rbp = BPF_CORE_READ(vcpu, arch.regs[UKP_REG_RBP]);
 	w->rsp = BPF_CORE_READ(vcpu, arch.regs[UKP_REG_RSP]);
 	w->has_rsp = has_rsp(vcpu);
-	w->unwind = vm->unwind;
+	__builtin_memcpy(w->unwind, vm->unwind, sizeof(w->unwind));
 	w->cr0 = BPF_CORE_READ(vcpu, arch.cr0);
 	w->cr3 = BPF_CORE_READ(vcpu, arch.cr3);
 	w->cr4 = BPF_CORE_READ(vcpu, arch.cr4);

@@ -48,6 +48,7 @@
 struct ukp_row_place {
 	__u32 row;
 	__u32 page;
+	__u32 table;
 };
 
 /* What one walk needs, and what it remembers. */
@@ -67,7 +68,7 @@ struct ukp_walk {
 	__u32 nr_slots;
 	__u32 has_rsp;
 	struct ukp_slot slots[UKP_MAX_SLOTS];
-	struct ukp_unwind_image unwind; /* nr_pages 0: there is no table, the frame pointers are all */
+	struct ukp_unwind_image unwind[UKP_MAX_TABLES]; /* the first has nr_pages 0: frame pointers are all there is */
 	/* set by ukp_walk_translate(): the page translated last; most frames of a stack share it */
 	__u64 page_gva;
 	__u64 page_size; /* 0: nothing translated yet */
@@ -163,6 +164,22 @@ static inline __attribute__((always_inline)) __u64 ukp_opaque(__u64 n)
 {
 	asm volatile("" : "+r"(n));
 	return n;
+}
+
+/* The table whose code an address is in; UKP_MAX_TABLES if there is none. */
+static inline __attribute__((always_inline)) __u32 ukp_which_table(const struct ukp_walk *w, __u64 gva)
+{
+	int i;
+
+	for (i = 0; i < UKP_MAX_TABLES; i++)
+		if ((gva - w->unwind[i].base) >> UKP_UNWIND_PAGE_BITS < w->unwind[i].nr_pages)
+			break;
+	return i;
+}
+
+static inline __attribute__((always_inline)) int ukp_in_code(const struct ukp_walk *w, __u64 gva)
+{
+	return ukp_which_table(w, gva) < UKP_MAX_TABLES;
 }
 
 /* Where the VMM has @len bytes of guest-physical memory, or 0. An HVA of 0 is never a slot's. */
@@ -328,12 +345,6 @@ static inline __attribute__((always_inline)) int ukp_walk_word(struct ukp_walk *
 
 #define UKP_WALK_ON 255 /* of ukp_walk_step(): there is a caller */
 
-/* Is it code that the table is of? */
-static inline __attribute__((always_inline)) int ukp_in_code(const struct ukp_walk *w, __u64 gva)
-{
-	return (gva - w->unwind.base) >> UKP_UNWIND_PAGE_BITS < w->unwind.nr_pages;
-}
-
 /* The caller by the frame pointer, where no row says anything about the code. */
 static inline __attribute__((always_inline)) int ukp_step_fp(struct ukp_walk *w)
 {
@@ -425,7 +436,7 @@ static inline __attribute__((always_inline)) __u64 ukp_no_interrupt(__u64 cs, __
 
 /*
  * Look through the next window of the stack of an entry stub for what the processor has pushed: RIP, CS, RFLAGS, RSP, SS.
- * RIP is in the image's code; the frame ends at a multiple of 16, for the processor has aligned the stack; where it goes on
+ * RIP is in the images' code; the frame ends at a multiple of 16, for the processor has aligned the stack; where it goes on
  * is right above, or on another stack. Returns 1 if it is found, -1 if the stack can't be read, else 0.
  */
 static inline __attribute__((always_inline)) int ukp_walk_interrupt(struct ukp_walk *w)
@@ -655,7 +666,7 @@ static inline __attribute__((always_inline)) void ukp_walk_stack(struct ukp_walk
 		w->stop = UKP_STOP_LEGACY;
 		return;
 	}
-	if (!w->unwind.nr_pages)
+	if (!w->unwind[0].nr_pages)
 		ukp_walk_fp(w);
 	else if (w->has_rsp || !recovers || !ukp_recover(w))
 		ukp_walk_table(w);

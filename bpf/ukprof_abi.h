@@ -350,8 +350,8 @@ struct ukp_slot {
 };
 
 /*
- * The unwind table of a VM's image: which parts of the maps unwind_pages and unwind_rules are its own. All 0:
- * it has none. VMs that run the same image share them.
+ * The unwind table of an image of a VM: which parts of the maps unwind_pages and unwind_rules are its own. All 0:
+ * there is none. VMs that run the same image share them.
  */
 struct ukp_unwind_image {
 	__u64 base; /* GVA of the first page: a multiple of 65536, plus the load bias */
@@ -362,6 +362,9 @@ struct ukp_unwind_image {
 	__u64 data; /* GVA of its variables, among which its first stacks may be */
 	__u64 data_len;
 };
+
+/* Images of one VM that have tables: a power of two. */
+#define UKP_MAX_TABLES 4
 
 /* Value of the unwind_rows map: a row alone is 4 bytes, and an array map rounds values up to 8. */
 #define UKP_UNWIND_CHUNK_BITS 10
@@ -380,7 +383,7 @@ struct ukp_vm {
 	__u32 flags;
 	__u32 nr_slots;
 	struct ukp_slot slots[UKP_MAX_SLOTS];
-	struct ukp_unwind_image unwind;
+	struct ukp_unwind_image unwind[UKP_MAX_TABLES]; /* those that there are come first */
 };
 
 /* --- discovery: records of the task_file iterator --- */

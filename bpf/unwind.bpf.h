@@ -13,6 +13,7 @@
 /* Searching a page. A global function: verified once, not once per frame. */
 __noinline int ukp_unwind_in(__u32 which, __u64 gva)
 {
+	struct ukp_unwind_image *table;
 	struct ukp_unwind_chunk *chunk;
 	struct ukp_unwind_rule *rule;
 	struct ukp_unwind_page *page;
@@ -20,18 +21,22 @@ __noinline int ukp_unwind_in(__u32 which, __u64 gva)
 	struct ukp_scratch *sc;
 	__u32 lo, hi, mid, key;
 	__u16 offset;
-	__u64 index;
 
 	sc = bpf_map_lookup_elem(&scratch, &which);
 	if (!sc)
 		return 0;
 	sc->walk.rule.cfa = UKP_CFA_NONE;
-	gva -= sc->walk.unwind.base;
-	offset = gva;
-	index = gva >> UKP_UNWIND_PAGE_BITS;
-	if (index >= sc->walk.unwind.nr_pages)
+	/* Read back from memory: of what stands there verifiers know nothing, and go through the search once. */
+	sc->walk.row.table = ukp_which_table(&sc->walk, gva);
+	asm volatile("" : : : "memory");
+	key = sc->walk.row.table;
+	if (key >= UKP_MAX_TABLES)
 		return 0;
-	key = sc->walk.unwind.first_page + index;
+	table = &sc->walk.unwind[key & (UKP_MAX_TABLES - 1)];
+	gva -= table->base;
+	offset = gva;
+	sc->walk.row.page = gva >> UKP_UNWIND_PAGE_BITS;
+	key = table->first_page + sc->walk.row.page;
 	page = bpf_map_lookup_elem(&unwind_pages, &key);
 	if (!page || !page->nr)
 		return 0;
@@ -56,13 +61,10 @@ __noinline int ukp_unwind_in(__u32 which, __u64 gva)
 	if (!chunk)
 		return 0;
 	row = chunk->rows[lo & (UKP_UNWIND_CHUNK - 1)];
-	if (rsp_is != UKP_RSP_KNOWN) {
-		sc->walk.row.row = lo;
-		sc->walk.row.page = index;
-	}
-	if (row.rule >= sc->walk.unwind.nr_rules)
+	sc->walk.row.row = lo;
+	if (row.rule >= table->nr_rules)
 		return 0;
-	key = sc->walk.unwind.first_rule + row.rule;
+	key = table->first_rule + row.rule;
 	rule = bpf_map_lookup_elem(&unwind_rules, &key);
 	if (rule)
 		sc->walk.rule = *rule;
@@ -79,6 +81,7 @@ static __always_inline void ukp_unwind_lookup(struct ukp_walk *w, __u64 gva)
 /* From the row of w->entry_row back to the one that begins its function. */
 __noinline int ukp_entry_in(__u32 which)
 {
+	struct ukp_unwind_image *table;
 	struct ukp_unwind_chunk *chunk;
 	struct ukp_unwind_rule *rule;
 	struct ukp_unwind_page *page;
@@ -92,7 +95,8 @@ __noinline int ukp_entry_in(__u32 which)
 	sc->walk.entry = 0;
 	at = sc->walk.entry_row.row;
 	index = sc->walk.entry_row.page;
-	key = sc->walk.unwind.first_page + index;
+	table = &sc->walk.unwind[sc->walk.entry_row.table & (UKP_MAX_TABLES - 1)];
+	key = table->first_page + index;
 	page = bpf_map_lookup_elem(&unwind_pages, &key);
 	for (int i = 0; i < UKP_ENTRY_STEPS; i++) {
 		if (!page || !page->nr)
@@ -102,21 +106,21 @@ __noinline int ukp_entry_in(__u32 which)
 		if (!chunk)
 			return 0;
 		row = chunk->rows[at & (UKP_UNWIND_CHUNK - 1)];
-		if (row.rule >= sc->walk.unwind.nr_rules)
+		if (row.rule >= table->nr_rules)
 			return 0;
-		key = sc->walk.unwind.first_rule + row.rule;
+		key = table->first_rule + row.rule;
 		rule = bpf_map_lookup_elem(&unwind_rules, &key);
 		if (!rule || rule->cfa < UKP_CFA_RSP || rule->flags & UKP_UNWIND_PART)
 			return 0;
 		if (rule->flags & UKP_UNWIND_ENTRY) {
-			sc->walk.entry = sc->walk.unwind.base + ((__u64)index << UKP_UNWIND_PAGE_BITS) + row.offset;
+			sc->walk.entry = table->base + ((__u64)index << UKP_UNWIND_PAGE_BITS) + row.offset;
 			return 0;
 		}
 		if (at == page->first) {
 			if (!index)
 				return 0;
 			index--;
-			key = sc->walk.unwind.first_page + index;
+			key = table->first_page + index;
 			page = bpf_map_lookup_elem(&unwind_pages, &key);
 		}
 		at--;

@@ -76,7 +76,7 @@ void account__print_exits(const struct recording *r, uint64_t nr_unresolved)
 /* Only where there are tables: without, frame pointers are all there is. */
 static void print_methods(const struct recording *r)
 {
-	uint64_t nr[RECORDING_NR_WAYS] = { 0 }, found, no_rsp = 0, by_tables, weak_rsp = 0, frames = 0, far_frames = 0;
+	uint64_t nr[RECORDING_NR_WAYS] = { 0 }, found, no_rsp = 0, by_tables, weak_rsp = 0, frames = 0, weak_frames = 0;
 	const struct recording_vm_data *vm;
 	size_t i, k;
 
@@ -88,9 +88,8 @@ static void print_methods(const struct recording *r)
 				no_rsp += vm->nr_methods[k];
 			if (k & UKP_BY_FRAME)
 				frames += vm->nr_methods[k];
-			/* One that was found far away makes a stack weak, as a doubtful RSP does. */
 			if ((k & UKP_BY_FRAME) && (k & UKP_BY_WEAK))
-				far_frames += vm->nr_methods[k];
+				weak_frames += vm->nr_methods[k];
 			else if (k & UKP_BY_WEAK)
 				weak_rsp += vm->nr_methods[k];
 		}
@@ -107,8 +106,8 @@ static void print_methods(const struct recording *r)
 			 "for %.1f%% on weak evidence", percent(nr[RECORDING_BY_RECOVERED], found),
 			 percent(weak_rsp, found));
 	if (frames)
-		log_info("session: %.1f%% of the stacks cross an interrupt frame that was found by its layout, %.1f%% one that "
-			 "was far away", percent(frames, found), percent(far_frames, found));
+		log_info("session: %.1f%% of the stacks cross an interrupt frame that was found by its layout, %.1f%% on weak "
+			 "evidence", percent(frames, found), percent(weak_frames, found));
 	if (no_rsp)
 		log_info("session: %.1f%% of the stacks may miss the caller of their leaf: RSP was not recovered",
 			 percent(no_rsp, found + nr[RECORDING_BY_NONE]));

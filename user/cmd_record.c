@@ -203,11 +203,11 @@ static bool on_linear_offset(void *ctx, const char *image, uint64_t *offset)
 	return naming__linear_offset(r->naming, image, offset);
 }
 
-static char *on_image(void *ctx, uint32_t id, const char *image, uint64_t *bias, bool *is_proven)
+static size_t on_tables(void *ctx, uint32_t id, const char *image, struct unwinding_image *out)
 {
 	const struct record *r = ctx;
 
-	return naming__image(r->naming, r->rec, id, image, bias, is_proven);
+	return naming__tables(r->naming, r->rec, id, image, out);
 }
 
 static void describe_end(const struct record *r, const struct record_opts *o)
@@ -317,7 +317,7 @@ static bool is_capture(const struct record_opts *o)
 
 static int run_record(const struct record_opts *o)
 {
-	struct session_ops ops = { .tick = on_tick, .linear_offset = on_linear_offset, .image = on_image };
+	struct session_ops ops = { .tick = on_tick, .linear_offset = on_linear_offset, .tables = on_tables };
 	const struct exporter *exporter = NULL;
 	struct session *session = NULL;
 	enum session_status status;

@@ -18,6 +18,7 @@
 #include "strbuf.h"
 #include "symbolizer.h"
 #include "symtab.h"
+#include "unwinding.h"
 #include "vmm_info.h"
 
 enum image_state {
@@ -1067,23 +1068,27 @@ int naming__snapshot(struct naming *n, const struct recording *r, const struct n
 	return refused ? -EBADMSG : 0;
 }
 
-char *naming__image(const struct naming *n, const struct recording *r, uint32_t id, const char *image,
-		    uint64_t *bias, bool *is_proven)
-{
-	size_t i = recording__place(r, id), k;
-	const struct vm_image *im;
+_Static_assert(NAMING_MAX_IMAGES <= UNWINDING_MAX_IMAGES, "a VM's images fit");
 
-	*bias = 0;
-	*is_proven = false;
-	if (i >= n->nr || !n->vms[i].nr_images)
-		return choose_path(n, image);
+size_t naming__tables(const struct naming *n, const struct recording *r, uint32_t id, const char *image,
+		      struct unwinding_image *out)
+{
+	size_t i = recording__place(r, id), k, nr = 0;
+	const struct vm_image *im;
+	bool may_be;
+
+	if (i >= n->nr || !n->vms[i].nr_images) {
+		out[0] = (struct unwinding_image){ .path = choose_path(n, image) };
+		return out[0].path ? 1 : 0;
+	}
 	for (k = 0; k < n->vms[i].nr_images; k++) {
 		im = &n->vms[i].images[k];
-		if (!im->is_used && im->state != IMG_NO_SYMBOLS && im->state != IMG_NO_PROOF)
+		may_be = im->is_used || im->state == IMG_NO_SYMBOLS || im->state == IMG_NO_PROOF;
+		if (!may_be || (nr && !im->is_proven))
 			continue;
-		*bias = im->bias;
-		*is_proven = im->is_proven;
-		return strdup(im->path);
+		out[nr] = (struct unwinding_image){ strdup(im->path), im->bias, im->is_proven };
+		if (out[nr].path)
+			nr++;
 	}
-	return NULL;
+	return nr;
 }

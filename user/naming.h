@@ -24,6 +24,7 @@ struct recording;
 struct recording_counts;
 struct snapshot;
 struct symbolizer;
+struct unwinding_image;
 
 #define NAMING_MAX_IMAGES 16
 
@@ -132,15 +133,15 @@ int naming__snapshot(struct naming *n, const struct recording *r, const struct n
 bool naming__linear_offset(const struct naming *n, const char *image, uint64_t *offset);
 
 /**
- * naming__image() - the file whose unwind tables a VM's stacks can go by: of several images that of the first.
+ * naming__tables() - the files whose unwind tables a VM's stacks can go by.
  * @id: of the VM in the recording.
  * @image: as the VMM's command line names it, or NULL; for a VM that the recording has not seen yet.
- * @bias: receives its load bias.
- * @is_proven: receives whether the guest's code was compared with it and is the same.
+ * @out: array of NAMING_MAX_IMAGES; receives the images, whose paths the caller frees. The first may be a guess, for most
+ *	guests run one image alone; the others are what the guest's code was compared with and is the same.
  *
- * Return: path, to be freed; NULL if there is none, or the guest runs other code.
+ * Return: how many; 0 if there is none, or the guest runs other code.
  */
-char *naming__image(const struct naming *n, const struct recording *r, uint32_t id, const char *image,
-		    uint64_t *bias, bool *is_proven);
+size_t naming__tables(const struct naming *n, const struct recording *r, uint32_t id, const char *image,
+		      struct unwinding_image *out);
 
 #endif /* USER_NAMING_H */

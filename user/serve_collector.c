@@ -52,11 +52,11 @@ static bool on_linear_offset(void *ctx, const char *image, uint64_t *offset)
 	return naming__linear_offset(s->naming, image, offset);
 }
 
-static char *on_image(void *ctx, uint32_t id, const char *image, uint64_t *bias, bool *is_proven)
+static size_t on_tables(void *ctx, uint32_t id, const char *image, struct unwinding_image *out)
 {
 	const struct serve *s = ctx;
 
-	return naming__image(s->naming, s->rec, id, image, bias, is_proven);
+	return naming__tables(s->naming, s->rec, id, image, out);
 }
 
 static void on_vm_new(void *ctx, uint32_t id, pid_t pid, int fd)
@@ -255,7 +255,7 @@ int serve_collector__run(struct serve_collector_opts *o, pid_t front, int sock)
 	struct session_ops ops = {
 		.tick = on_tick,
 		.linear_offset = on_linear_offset,
-		.image = on_image,
+		.tables = on_tables,
 		.vm_new = on_vm_new,
 		.vm_gone = on_vm_gone,
 		.wake = on_wake,

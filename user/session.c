@@ -68,21 +68,17 @@ struct session {
 /* The image is a guess until it is proven, which takes a tick or two: what the guest runs is rarely another. */
 static void set_unwind(struct session *s, struct vm *vm)
 {
-	struct ukp_unwind_image unwind;
-	bool is_proven, differs;
-	uint64_t bias;
-	char *path;
+	struct unwinding_image images[UNWINDING_MAX_IMAGES];
+	struct ukp_unwind_image tables[UKP_MAX_TABLES];
+	size_t nr, i;
 
-	if (!s->ops->image)
+	if (!s->ops->tables)
 		return;
-	path = s->ops->image(s->ops_ctx, vm->id, vm->info.image, &bias, &is_proven);
-	if (path)
-		differs = unwinding__use(s->unwinding, vm->id, path, bias, is_proven, &unwind);
-	else
-		differs = unwinding__drop(s->unwinding, vm->id, &unwind);
-	if (differs)
-		vm_registry__set_unwind(s->registry, vm, &unwind);
-	free(path);
+	nr = s->ops->tables(s->ops_ctx, vm->id, vm->info.image, images);
+	if (unwinding__use(s->unwinding, vm->id, images, nr, tables))
+		vm_registry__set_unwind(s->registry, vm, tables);
+	for (i = 0; i < nr; i++)
+		free(images[i].path);
 }
 
 /* --- registry callbacks: what is found is recorded, and sampled --- */
@@ -817,7 +813,7 @@ void session__run_stats(const struct session *s, uint64_t *runs, uint64_t *ns)
 
 void session__release_vms(struct session *s, const uint32_t *ids, size_t nr)
 {
-	struct ukp_unwind_image unused;
+	struct ukp_unwind_image unused[UKP_MAX_TABLES];
 	size_t i;
 
 	/* Nothing of them may be on its way. */
@@ -825,7 +821,7 @@ void session__release_vms(struct session *s, const uint32_t *ids, size_t nr)
 	if (s->exits)
 		exits__forget_vms(s->exits, ids, nr);
 	for (i = 0; i < nr; i++) {
-		unwinding__drop(s->unwinding, ids[i], &unused);
+		unwinding__use(s->unwinding, ids[i], NULL, 0, unused);
 		recording__forget_vm(s->rec, ids[i]);
 		vm_registry__release(s->registry, ids[i]);
 	}

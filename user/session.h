@@ -22,6 +22,7 @@ struct exits;
 struct loader;
 struct vm_registry;
 struct session;
+struct unwinding_image;
 
 struct session_opts {
 	pid_t pid;	     /* this process; 0: see vm_name and all */
@@ -51,10 +52,10 @@ struct session_ops {
 	 */
 	bool (*linear_offset)(void *ctx, const char *image, uint64_t *offset);
 	/*
-	 * The file whose unwind tables the VM's stacks can go by, see naming__image(); asked again and again. May
+	 * The files whose unwind tables the VM's stacks can go by, see naming__tables(); asked again and again. May
 	 * be NULL: frame pointers are all there is.
 	 */
-	char *(*image)(void *ctx, uint32_t id, const char *image, uint64_t *bias, bool *is_proven);
+	size_t (*tables)(void *ctx, uint32_t id, const char *image, struct unwinding_image *out);
 	/* A VM is looked at from now on: @id is its in the recording, @fd the VMM's descriptor of it. May be NULL. */
 	void (*vm_new)(void *ctx, uint32_t id, pid_t pid, int fd);
 	/* It has ended; what was seen of it is still there. May be NULL. */

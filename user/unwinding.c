@@ -24,13 +24,17 @@ struct table {
 	size_t nr_users; /* 0: a free place */
 };
 
+/* An image that a VM was said to run, and its table. */
+struct use {
+	struct unwinding_image image; /* owns the path */
+	ssize_t table;		      /* index, or -1 */
+};
+
 /* What a VM was told. */
 struct user {
-	char *path;   /* NULL: nothing */
-	size_t table; /* index */
-	uint64_t bias;
-	bool is_proven;
-	struct ukp_unwind_image told;
+	struct use *uses; /* array of nr; NULL: nothing */
+	size_t nr;
+	struct ukp_unwind_image told[UKP_MAX_TABLES];
 };
 
 struct unwinding {
@@ -55,6 +59,15 @@ int unwinding__new(struct unwinding **out, struct loader *l, const char *debug_d
 	return 0;
 }
 
+static void free_uses(struct use *uses, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		free(uses[i].image.path);
+	free(uses);
+}
+
 void unwinding__free(struct unwinding *u)
 {
 	size_t i;
@@ -62,7 +75,7 @@ void unwinding__free(struct unwinding *u)
 	if (!u)
 		return;
 	for (i = 0; i < u->nr_users; i++)
-		free(u->users[i].path);
+		free_uses(u->users[i].uses, u->users[i].nr);
 	free(u->users);
 	free(u->tables);
 	free(u);
@@ -168,59 +181,100 @@ static void put_table(struct unwinding *u, size_t index)
 		loader__del_unwind(u->loader, &t->image);
 }
 
-static bool tell(struct user *user, const struct ukp_unwind_image *image, struct ukp_unwind_image *out)
+static void put_uses(struct unwinding *u, struct use *uses, size_t nr)
 {
-	bool differs = memcmp(&user->told, image, sizeof(*image)) != 0;
+	size_t i;
 
-	user->told = *image;
-	*out = *image;
-	return differs;
+	for (i = 0; i < nr; i++)
+		if (uses[i].table >= 0)
+			put_table(u, uses[i].table);
+	free_uses(uses, nr);
 }
 
-bool unwinding__drop(struct unwinding *u, uint32_t vm, struct ukp_unwind_image *out)
+/* Returns false without memory, and then there is none of them. */
+static bool get_uses(struct unwinding *u, const struct unwinding_image *images, size_t nr, struct use **out)
 {
-	static const struct ukp_unwind_image none;
-	struct user *user;
+	struct use *uses = nr ? calloc(nr, sizeof(*uses)) : NULL;
+	size_t i;
 
-	if (vm >= u->nr_users || !u->users[vm].path)
+	if (nr && !uses)
 		return false;
-	user = &u->users[vm];
-	put_table(u, user->table);
-	free(user->path);
-	user->path = NULL;
-	return tell(user, &none, out);
+	for (i = 0; i < nr; i++) {
+		uses[i].image = images[i];
+		uses[i].image.path = strdup(images[i].path);
+		uses[i].table = uses[i].image.path ? get_table(u, images[i].path) : -1;
+		if (!uses[i].image.path) {
+			put_uses(u, uses, i);
+			return false;
+		}
+	}
+	*out = uses;
+	return true;
 }
 
-bool unwinding__use(struct unwinding *u, uint32_t vm, const char *path, uint64_t bias, bool is_proven,
+static bool same_images(const struct user *user, const struct unwinding_image *images, size_t nr)
+{
+	const struct unwinding_image *had;
+	size_t i;
+
+	for (i = 0; i < nr && nr == user->nr; i++) {
+		had = &user->uses[i].image;
+		if (had->bias != images[i].bias || had->is_proven != images[i].is_proven || strcmp(had->path, images[i].path))
+			return false;
+	}
+	return nr == user->nr;
+}
+
+/* The first images that have tables which may be used. */
+static void choose_tables(const struct unwinding *u, const struct user *user, struct ukp_unwind_image *out)
+{
+	const struct table *table;
+	const struct use *use;
+	size_t i, nr = 0;
+
+	memset(out, 0, UKP_MAX_TABLES * sizeof(*out));
+	for (i = 0; i < user->nr; i++) {
+		use = &user->uses[i];
+		table = use->table < 0 ? NULL : &u->tables[use->table];
+		if (!table || !table->image.nr_pages || (!use->image.is_proven && table->is_pic))
+			continue;
+		if (nr == UKP_MAX_TABLES) {
+			log_debug("unwinding: %s: the VM has %d images with unwind tables already: its stacks go by frame pointers",
+				  use->image.path, UKP_MAX_TABLES);
+			continue;
+		}
+		out[nr] = table->image;
+		out[nr].base += use->image.bias;
+		out[nr].data += use->image.bias;
+		nr++;
+	}
+}
+
+bool unwinding__use(struct unwinding *u, uint32_t vm, const struct unwinding_image *images, size_t nr,
 		    struct ukp_unwind_image *out)
 {
-	struct ukp_unwind_image image = { 0 };
-	struct user *user = get_user(u, vm);
-	ssize_t table;
+	struct ukp_unwind_image chosen[UKP_MAX_TABLES];
+	struct use *uses = NULL, *had;
+	struct user *user;
+	size_t nr_had;
 
-	if (!user)
+	if (!nr && vm >= u->nr_users)
 		return false;
-	if (user->path && user->bias == bias && user->is_proven == is_proven && !strcmp(user->path, path))
+	user = get_user(u, vm);
+	if (!user || same_images(user, images, nr))
 		return false;
-	table = get_table(u, path);
-	if (table < 0)
-		return unwinding__drop(u, vm, out);
-	if (user->path)
-		put_table(u, user->table);
-	free(user->path);
-	user->path = strdup(path);
-	if (!user->path) {
-		put_table(u, table);
-		return tell(user, &image, out);
-	}
-	user->table = table;
-	user->bias = bias;
-	user->is_proven = is_proven;
-	if (is_proven || !u->tables[table].is_pic)
-		image = u->tables[table].image;
-	if (image.nr_pages) {
-		image.base += bias;
-		image.data += bias;
-	}
-	return tell(user, &image, out);
+	/* The new ones first: a table that stays has a user all the time. */
+	if (!get_uses(u, images, nr, &uses))
+		nr = 0;
+	had = user->uses;
+	nr_had = user->nr;
+	user->uses = uses;
+	user->nr = nr;
+	put_uses(u, had, nr_had);
+	choose_tables(u, user, chosen);
+	if (!memcmp(chosen, user->told, sizeof(chosen)))
+		return false;
+	memcpy(user->told, chosen, sizeof(chosen));
+	memcpy(out, chosen, sizeof(chosen));
+	return true;
 }

@@ -180,7 +180,7 @@ static void set_slots(struct vm_registry *reg, struct vm *vm, const struct ukp_f
 	memcpy(value.slots, sorted, value.nr_slots * sizeof(*sorted));
 	value.linear_offset = vm->linear_offset;
 	value.flags = vm->has_linear ? UKP_VM_LINEAR : 0;
-	value.unwind = vm->map_value.unwind;
+	memcpy(value.unwind, vm->map_value.unwind, sizeof(value.unwind));
 	if (!memcmp(&value, &vm->map_value, sizeof(value)))
 		return;
 	vm->map_value = value;
@@ -428,7 +428,7 @@ void vm_registry__reuse_names(struct vm_registry *reg)
 
 void vm_registry__set_unwind(struct vm_registry *reg, struct vm *vm, const struct ukp_unwind_image *unwind)
 {
-	vm->map_value.unwind = *unwind;
+	memcpy(vm->map_value.unwind, unwind, sizeof(vm->map_value.unwind));
 	if (vm->alive)
 		loader__set_vm(reg->loader, vm->id, &vm->map_value);
 }

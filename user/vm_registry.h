@@ -94,7 +94,7 @@ int vm_registry__refresh(struct vm_registry *reg, pid_t pid);
  */
 void vm_registry__set_linear(struct vm_registry *reg, struct vm *vm, uint64_t offset);
 
-/** vm_registry__set_unwind() - walks of the VM's stacks go by this table from now on; all 0: by none. */
+/** vm_registry__set_unwind() - walks of the VM's stacks go by these UKP_MAX_TABLES from now on; all 0: by none. */
 void vm_registry__set_unwind(struct vm_registry *reg, struct vm *vm, const struct ukp_unwind_image *unwind);
 
 /** vm_registry__release() - a VM that is not alive any more is forgotten, and its id may be given to another. */

@@ -119,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	w.slots[0] = (struct ukp_slot){ 0, RAM_SIZE, HVA_BASE };
 	w.nr_slots = 1;
 	make_rows();
-	w.unwind.nr_pages = !!nr_rows;
+	w.unwind[0].nr_pages = !!nr_rows;
 	/* Its code and stacks: what is left. */
 	i = left < ROOT ? left : ROOT;
 	memcpy(ram, input + left - i, i);

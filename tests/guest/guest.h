@@ -117,7 +117,10 @@ void print_counters(void);
 /* Starts the local APIC timer: vector 32 every @period_ns (QEMU and KVM count at 1 GHz). */
 void start_timer(uint32_t period_ns);
 void end_of_interrupt(void);
-/* Have interrupts of a vector taken by @stub. @ist: the stack of the task state segment that is switched to, or 0. */
+/*
+ * Have interrupts of a vector taken by @stub, which can be interrupted in turn. @ist: the stack of the task state segment that
+ * is switched to, or 0.
+ */
 void set_interrupt(unsigned int vector, void (*stub)(void), unsigned int ist);
 /* Ends the VM if the VMM listens on PORT_EXIT, else halts for ever. */
 void guest_exit(int status) __attribute__((noreturn));

@@ -143,7 +143,7 @@ static void walk(void)
 	nr_lookups = 0;
 	ukp_walk_stack(&w, 1);
 	/* A row may need four words: the CFA, RBP, the return address, RSP. */
-	assert_true(nr_reads <= (w.unwind.nr_pages ? 4 * 6 * UKP_MAX_FRAMES + 6 * UKP_INTERRUPTS * UKP_INTERRUPT_PIECES
+	assert_true(nr_reads <= (w.unwind[0].nr_pages ? 4 * 6 * UKP_MAX_FRAMES + 6 * UKP_INTERRUPTS * UKP_INTERRUPT_PIECES
 						   : MAX_READS));
 	assert_true(nr_lookups <= UKP_MAX_FRAMES + 1);
 	assert_true(w.nr_frames <= UKP_MAX_FRAMES);
@@ -674,7 +674,7 @@ static void linear_offset_that_is_no_multiple_of_a_page(void **state)
 /* Code at 0x1000 to 0x1fff, 0x100 for each function; w's registers are those of its leaf, RIP at 0x1010. */
 static void use_table(uint64_t rsp)
 {
-	w.unwind.nr_pages = 1;
+	w.unwind[0].nr_pages = 1;
 	w.rip = 0x1010;
 	w.rsp = rsp;
 	w.has_rsp = 1;
@@ -971,7 +971,7 @@ static void a_page_that_is_not_resident_ends_a_table_walk(void **state)
 
 /* --- interrupt frames that no row tells of --- */
 
-#define CODE_LEN 0x10000 /* what unwind.nr_pages 1 is, from base 0 on */
+#define CODE_LEN 0x10000 /* what nr_pages 1 is, from base 0 on */
 
 /* What the processor pushes: RIP, CS, RFLAGS, RSP, SS from @at on. */
 static void interrupt_frame(uint64_t at, uint64_t rip, uint64_t rsp)
@@ -1078,6 +1078,19 @@ static void interrupts_may_come_from_another_stack(void **state)
 		word(at + 16, flags[i]);
 		assert_frames(UKP_STOP_ROOT, BY_FRAME, 4, FRAMES_OF_IT);
 	}
+}
+
+/* A handler of the kernel, and an application of an image of its own. */
+static void interrupts_may_hit_another_image(void **state)
+{
+	uint64_t at = put_stub(0x40), app = 0x100000001200;
+
+	(void)state;
+	interrupt_frame(at, app, at + 40);
+	rows[2].first = rows[2].last = app;
+	assert_frames(UKP_STOP_NOROW, UKP_BY_TABLE, 2, A(0x1010), A(0x1110));
+	w.unwind[UKP_MAX_TABLES - 1] = (struct ukp_unwind_image){ .base = app & ~0xffffull, .nr_pages = 1 };
+	assert_frames(UKP_STOP_ROOT, BY_FRAME, 4, A(0x1010), A(0x1110), app + 1, A(0x1310));
 }
 
 /* Every word that is no such word is enough to see that it is no frame. */
@@ -1248,7 +1261,7 @@ static void put_calls(uint64_t slot)
 	word(slot + 0x400, 0x1210);
 	word(slot + 0x430, 0x1310);
 	word(slot + 0x450, 0x1410);
-	w.unwind.nr_pages = 1;
+	w.unwind[0].nr_pages = 1;
 	w.rip = 0x1010;
 	w.rsp = 0x123456;
 	w.rbp = 0xdeadbeef;
@@ -1316,8 +1329,8 @@ static void a_slot_is_proven_by_its_calls(void **state)
 	/* By the search through the image's data. */
 	memset(&w.stacks, 0, sizeof(w.stacks));
 	memset(w.regs, 0, sizeof(w.regs));
-	w.unwind.data = STACK_VA - 0x100000;
-	w.unwind.data_len = 0x110000;
+	w.unwind[0].data = STACK_VA - 0x100000;
+	w.unwind[0].data_len = 0x110000;
 	recover();
 	assert_int_equal(w.nr_frames, 1);
 	assert_int_equal(w.methods, UKP_BY_NO_RSP);
@@ -1675,11 +1688,11 @@ static void without_a_table_nothing_is_recovered(void **state)
 	put_calls(slot);
 	w.stacks.slots[0] = slot;
 	w.rbp = 3;
-	w.unwind.nr_pages = 0;
+	w.unwind[0].nr_pages = 0;
 	recover();
 	assert_int_equal(w.stop, UKP_STOP_BADFP);
 	assert_int_equal(w.methods, 0);
-	w.unwind.nr_pages = 1;
+	w.unwind[0].nr_pages = 1;
 	rows[0].last = rows[0].first - 1;
 	recover();
 	assert_int_equal(w.stop, UKP_STOP_NOROW);
@@ -1713,8 +1726,8 @@ static void memory_that_is_a_circle_is_bounded(void **state)
 	for (i = 0; i < 16; i++)
 		w.regs[i] = STACK_VA + 0x3000 * i;
 	w.rbp = STACK_VA + 0x80000;
-	w.unwind.data = STACK_VA;
-	w.unwind.data_len = 0x1000000;
+	w.unwind[0].data = STACK_VA;
+	w.unwind[0].data_len = 0x1000000;
 	for (i = 0; i < 300; i++) {
 		recover();
 		assert_int_equal(w.methods & UKP_BY_RECOVERED, 0);
@@ -1782,8 +1795,8 @@ static void random_stacks_without_rsp_are_bounded(void **state)
 		w.stacks.ends[0] = STACK_VA + (rnd() & 0xffff);
 		w.rbp = rnd() & 1 ? rnd() : STACK_VA + (rnd() & 0xffff);
 		w.is_alone = rnd() & 1;
-		w.unwind.data = rnd() & 1 ? rnd() : STACK_VA;
-		w.unwind.data_len = rnd() & 1 ? rnd() : 0x10000;
+		w.unwind[0].data = rnd() & 1 ? rnd() : STACK_VA;
+		w.unwind[0].data_len = rnd() & 1 ? rnd() : 0x10000;
 		w.rip = 0x1000 + rnd() % 0x600;
 		for (k = 0; k < 4; k++) {
 			on_read = k & 1 ? write_anywhere : NULL;
@@ -1907,6 +1920,7 @@ int main(void)
 		TEST(an_interrupt_frame_is_found_by_its_layout),
 		TEST(the_leaf_may_be_the_stub_itself),
 		TEST(interrupts_may_come_from_another_stack),
+		TEST(interrupts_may_hit_another_image),
 		TEST(what_is_no_interrupt_frame_is_not_taken),
 		TEST(a_stub_with_a_frame_pointer_is_followed_by_it),
 		TEST(rbp_is_the_interrupted_codes),

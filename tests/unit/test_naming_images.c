@@ -7,6 +7,7 @@
 #include "naming.h"
 #include "recording.h"
 #include "symbolizer.h"
+#include "unwinding.h"
 
 #define BASE 0x100000ull
 #define LEN  0x2000
@@ -30,6 +31,15 @@ static void put_image(const char *path, const struct elf_desc *d)
 	assert_int_equal(fwrite(sb.data, 1, sb.len, f), sb.len);
 	assert_int_equal(fclose(f), 0);
 	strbuf__free(&sb);
+}
+
+/* Frees its path. */
+static void assert_table(struct unwinding_image *table, const char *path, uint64_t bias, bool is_proven)
+{
+	assert_string_equal(table->path, path);
+	assert_int_equal(table->bias, bias);
+	assert_int_equal(table->is_proven, is_proven);
+	free(table->path);
 }
 
 /* One VM that was sampled once, at @rip. @image: what its command line names. */
@@ -135,8 +145,7 @@ static void an_image_that_differs_is_refused(void **state)
 {
 	struct recording *r = recorded(NULL, BASE + 0x20);
 	struct naming *n;
-	uint64_t bias;
-	bool proven;
+	struct unwinding_image tables[NAMING_MAX_IMAGES];
 
 	(void)state;
 	put_image(elf_path, &other);
@@ -144,7 +153,7 @@ static void an_image_that_differs_is_refused(void **state)
 	probe(r, &kernel, 0, BASE + 0x20);
 	assert_int_equal(assert_leaf(n, r, BASE + 0x20, NULL, false), -EBADMSG);
 	assert_int_equal(verdict(n), NAMING_WRONG);
-	assert_null(naming__image(n, r, VM, NULL, &bias, &proven));
+	assert_int_equal(naming__tables(n, r, VM, NULL, tables), 0);
 	naming__free(n);
 	recording__free(r);
 }
@@ -153,9 +162,7 @@ static void an_image_that_differs_is_used_by_force(void **state)
 {
 	struct recording *r = recorded(NULL, BASE + 0x20);
 	struct naming *n;
-	uint64_t bias;
-	bool proven;
-	char *path;
+	struct unwinding_image tables[NAMING_MAX_IMAGES];
 
 	(void)state;
 	put_image(elf_path, &other);
@@ -164,11 +171,8 @@ static void an_image_that_differs_is_used_by_force(void **state)
 	assert_int_equal(assert_leaf(n, r, BASE + 0x20, "kmain", false), 0);
 	/* What is known of it does not change by force. */
 	assert_int_equal(verdict(n), NAMING_WRONG);
-	path = naming__image(n, r, VM, NULL, &bias, &proven);
-	assert_string_equal(path, elf_path);
-	assert_int_equal(bias, 0);
-	assert_false(proven);
-	free(path);
+	assert_int_equal(naming__tables(n, r, VM, NULL, tables), 1);
+	assert_table(&tables[0], elf_path, 0, false);
 	naming__free(n);
 	recording__free(r);
 }
@@ -326,9 +330,7 @@ static void each_image_is_found_by_its_own_bytes(void **state)
 {
 	struct recording *r = recorded(NULL, BASE + 0x20);
 	struct naming *n = NULL;
-	uint64_t bias;
-	bool proven;
-	char *path;
+	struct unwinding_image tables[NAMING_MAX_IMAGES];
 
 	(void)state;
 	assert_int_equal(two(&n, &pic, 0, false), 0);
@@ -338,17 +340,17 @@ static void each_image_is_found_by_its_own_bytes(void **state)
 	assert_int_equal(verdict_of(n, 0), NAMING_VERIFIED);
 	assert_int_equal(verdict_of(n, 1), NAMING_UNVERIFIED);
 	assert_int_equal(verdict(n), NAMING_UNVERIFIED);
+	/* Another image than the first is not guessed. */
+	assert_int_equal(naming__tables(n, r, VM, NULL, tables), 1);
+	assert_table(&tables[0], elf_path, 0x3000, true);
 	probe(r, &pic, APP_AT, 0x1020);
 	assert_int_equal(naming__update(n, r), 0);
 	assert_frame(syms_of(n), BASE + 0x3020, "kmain", false);
 	assert_frame(syms_of(n), APP_AT + 0x1020, "app", false);
 	assert_int_equal(verdict(n), NAMING_VERIFIED);
-	/* Tables are the kernel's. */
-	path = naming__image(n, r, VM, NULL, &bias, &proven);
-	assert_string_equal(path, elf_path);
-	assert_int_equal(bias, 0x3000);
-	assert_true(proven);
-	free(path);
+	assert_int_equal(naming__tables(n, r, VM, NULL, tables), 2);
+	assert_table(&tables[0], elf_path, 0x3000, true);
+	assert_table(&tables[1], app_path, APP_AT, true);
 	naming__free(n);
 	recording__free(r);
 }
