@@ -22,6 +22,7 @@
 #define MAX_WORK     (1ull << 28) /* instruction bytes that are executed beyond those of well-behaved ranges */
 #define PAD	     64		  /* libdw reads a few bytes beyond a malformed last entry */
 
+#define REG_RAX 0
 #define REG_RBP 6
 #define REG_RSP 7
 #define REG_RA	16
@@ -643,8 +644,50 @@ static uint8_t begin_flag(const struct ukp_unwind_rule *rule)
 		       UKP_UNWIND_PART;
 }
 
+/*
+ * What gcc and clang make of __attribute__((interrupt)), and Rust of "x86-interrupt", is described as a function that was
+ * called: the return address is right, the caller's RSP is not. Such a function ends in IRETQ, and it saves RAX, which
+ * no other does. Expects the range's rows to be executable.
+ */
+static bool is_handler(const struct parser *p, Dwarf_CFI *source, const struct fde *fde)
+{
+	static const uint8_t iretq[] = { 0x48, 0xcf };
+	const struct image_text *text;
+	Dwarf_Addr start, at, next;
+	bool ends = false, saves = false, is_signal;
+	Dwarf_Frame *frame;
+	int16_t offset;
+	size_t i;
+
+	for (i = 0; i < image__nr_texts(p->img) && !ends; i++) {
+		text = image__text(p->img, i);
+		ends = fde->end - fde->start > sizeof(iretq) && fde->start >= text->addr && fde->end - text->addr <= text->len &&
+		       !memcmp(text->bytes + (fde->end - sizeof(iretq) - text->addr), iretq, sizeof(iretq));
+	}
+	for (at = fde->start; ends && !saves && at < fde->end; at = next) {
+		if (dwarf_cfi_addrframe(source, at, &frame))
+			return false;
+		dwarf_frame_info(frame, &start, &next, &is_signal);
+		saves = find_register(frame, REG_RAX, &offset) == WHERE_AT_CFA;
+		free(frame);
+		if (is_signal || next <= at)
+			return false;
+	}
+	return saves;
+}
+
+/* Above the return address are CS, RFLAGS, RSP and SS. */
+static void make_handler(struct ukp_unwind_rule *rule)
+{
+	if (rule->cfa < UKP_CFA_RSP || rule->ra_offset != -8 || rule->flags & UKP_UNWIND_SAVES_SP)
+		return;
+	rule->flags |= UKP_UNWIND_SIGNAL | UKP_UNWIND_SAVES_SP;
+	rule->rsp_offset = 16;
+}
+
 /* @begins: it is the first row of its range. Returns the address where the row ends in @end. */
-static int add_row(struct parser *p, Dwarf_CFI *source, uint64_t addr, uint64_t range_end, bool begins, uint64_t *end)
+static int add_row(struct parser *p, Dwarf_CFI *source, uint64_t addr, uint64_t range_end, bool begins, bool handler,
+		   uint64_t *end)
 {
 	struct ukp_unwind_rule rule;
 	Dwarf_Addr start, stop;
@@ -667,6 +710,8 @@ static int add_row(struct parser *p, Dwarf_CFI *source, uint64_t addr, uint64_t 
 		return push_row(p->cfi, addr, UKP_UNWIND_RULE_UNSUPPORTED, false);
 	if (plt)
 		return push_plt(p, &rule, addr, *end, plt);
+	if (handler)
+		make_handler(&rule);
 	if (begins)
 		rule.flags |= begin_flag(&rule);
 	index = rule_index(p, &rule);
@@ -683,6 +728,7 @@ static int compare_fdes(const void *a, const void *b)
 static int add_rows(struct parser *p, Dwarf_CFI *source)
 {
 	uint64_t at = 0;
+	bool handler;
 	size_t i;
 	int err;
 
@@ -693,8 +739,9 @@ static int add_rows(struct parser *p, Dwarf_CFI *source)
 			at = p->fdes[i].start;
 		if (at >= p->fdes[i].end)
 			continue;
+		handler = is_handler(p, source, &p->fdes[i]);
 		while (at < p->fdes[i].end) {
-			err = add_row(p, source, at, p->fdes[i].end, at == p->fdes[i].start, &at);
+			err = add_row(p, source, at, p->fdes[i].end, at == p->fdes[i].start, handler, &at);
 			if (err)
 				return err;
 		}

@@ -15,8 +15,8 @@
  * instruction emulator knows neither in 64-bit mode: with how=hand, the default, the guest itself writes what the
  * processor would, and goes back by a jump. irq.expect has the stacks and shares.
  *
- * With how=timer the local APIC's timer interrupts wherever the guest is. The handler, which takes a small part of the
- * time, is found above the functions tick_* by their shares: irq-timer.expect.
+ * With how=timer the local APIC's timer interrupts wherever the guest is, and the stub is gcc's. The handler, which takes a
+ * small part of the time, is found above the functions tick_* by their shares: irq-timer.expect.
  *
  * Arguments: how=int, how=timer
  *	      scale=N  iterations of the shortest call, average (default 8000)
@@ -86,7 +86,6 @@ void stub_bare(void);
 void stub_error(void);
 void stub_own(void);
 void stub_outer(void);
-void stub_timer(void);
 asm(".text\n"
     ".type stub_cfi, @function\n"
     "stub_cfi:\n"
@@ -144,16 +143,7 @@ asm(".text\n"
     "	call handle_and_interrupt\n"
     POP_ALL
     GO_BACK
-    ".size stub_outer, . - stub_outer\n"
-
-    ".type stub_timer, @function\n"
-    "stub_timer:\n"
-    PUSH_ALL
-    "	cld\n"
-    "	call handle_tick\n"
-    POP_ALL
-    "	iretq\n"
-    ".size stub_timer, . - stub_timer\n");
+    ".size stub_outer, . - stub_outer\n");
 
 /* What the processor pushes, on a stack that it has aligned; then what it does. */
 #define BY_HAND(stack, error, stub)                 \
@@ -241,6 +231,13 @@ FRAME void handle_tick(void)
 	end_of_interrupt();
 }
 
+/* gcc describes this as a function that was called. */
+__attribute__((interrupt)) FRAME static void stub_timer(void *frame)
+{
+	(void)frame;
+	handle_tick();
+}
+
 FRAME static void tick_half(uint64_t n)
 {
 	spin(n * 5);
@@ -279,7 +276,7 @@ static void prepare(void)
 	set_interrupt(VECTOR_FAULT, stub_error, 0);
 	set_interrupt(VECTOR_OWN, stub_own, 1);
 	set_interrupt(VECTOR_OUTER, stub_outer, 0);
-	set_interrupt(VECTOR_TIMER, stub_timer, 0);
+	set_interrupt(VECTOR_TIMER, (void (*)(void))stub_timer, 0);
 	is_by_hand = 0;
 }
 

@@ -154,6 +154,29 @@ function eh_iretq_bytes
 	ret
 	.cfi_endproc
 
+	/* As gcc describes a function with the attribute interrupt. */
+function eh_handler
+	.cfi_startproc
+	push	%rax
+	.cfi_def_cfa_offset 16
+	.cfi_offset rax, -16
+	nop
+	pop	%rax
+	.cfi_restore rax
+	.cfi_def_cfa_offset 8
+	iretq
+	.cfi_endproc
+
+	/* Goes to ring 3, say: it was called. */
+function eh_leaves
+	.cfi_startproc
+	push	%rbx
+	.cfi_def_cfa_offset 16
+	.cfi_offset rbx, -16
+	nop
+	iretq
+	.cfi_endproc
+
 function eh_rbp_is_gone
 	.cfi_startproc
 	.cfi_undefined rbp

@@ -280,6 +280,7 @@ struct tally {
 	uint64_t nr;
 	uint64_t by_fate[CALLER + 1];
 	uint64_t rbp_lost; /* the table gave up on RBP where it could be known */
+	uint64_t nr_handlers;
 };
 
 static void compare_at(struct source *s, const struct unwind_table *t, uint64_t pc, struct tally *tally)
@@ -296,6 +297,12 @@ static void compare_at(struct source *s, const struct unwind_table *t, uint64_t 
 	} else {
 		want = debug;
 		out = debug_out;
+	}
+	/* libdw takes the section's word for a handler that is described as if it was called. */
+	if (got.is_signal && !want.is_signal && got.rsp == word_at(want.cfa + 16)) {
+		want.is_signal = true;
+		want.rsp = got.rsp;
+		tally->nr_handlers++;
 	}
 	tally->nr++;
 	tally->by_fate[got.fate]++;
@@ -425,6 +432,7 @@ static void odd_rules_agree(void **state)
 	plain = compare(beside("odd_cfi"));
 	assert_int_equal(plain.by_fate[NOT_FOLLOWED], 14 + 4 + 2);
 	assert_int_equal(plain.by_fate[END], 1);
+	assert_int_equal(plain.nr_handlers, 5); /* bytes of eh_handler */
 	assert_int_equal(plain.rbp_lost, 2); /* eh_rbp_is_gone: in another register; too far to write down */
 	packed = compare(beside("odd_cfi.z"));
 	assert_memory_equal(&plain, &packed, sizeof(plain));
@@ -491,6 +499,13 @@ static void interrupt_frames_are_marked(void **state)
 	assert_int_equal(rule->flags, UKP_UNWIND_SIGNAL | UKP_UNWIND_SAVES_SP);
 	rule = unwind_table__lookup(t, address_of(path, "eh_remember"), NULL);
 	assert_int_equal(rule->flags, UKP_UNWIND_ENTRY);
+	rule = unwind_table__lookup(t, address_of(path, "eh_handler") + 1, NULL);
+	assert_int_equal(rule->cfa_offset, 16);
+	assert_int_equal(rule->ra_offset, -8);
+	assert_int_equal(rule->rsp_offset, 16);
+	assert_int_equal(rule->flags, UKP_UNWIND_SIGNAL | UKP_UNWIND_SAVES_SP);
+	rule = unwind_table__lookup(t, address_of(path, "eh_leaves") + 1, NULL);
+	assert_int_equal(rule->flags, 0);
 	unwind_table__free(t);
 }
 
