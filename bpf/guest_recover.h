@@ -76,7 +76,7 @@ enum ukp_try_result {
 	UKP_TRY_NO = 0,
 	UKP_TRY_OTHER =
 		1, /* a call of another function is on the way: a tail call, or an old stack */
-	UKP_TRY_SHORT = 2,       /* one proven call, and then a 0 */
+	UKP_TRY_SHORT = 2,       /* one proven call, and then a 0; or it ends in an interrupt entry */
 	UKP_TRY_RECURSIVE = 3,   /* proven, but one of several */
 	UKP_TRY_CONDITIONAL = 4, /* proven if there is no other */
 	UKP_TRY_PROVEN = 5,
@@ -313,6 +313,9 @@ static inline __attribute__((always_inline)) int ukp_recover_judge(struct ukp_wa
 {
 	w->end = w->sp;
 	ukp_see_owner(w, slot);
+	/* An interrupt has interrupted something; without its frame the chain is an old one, or the code is no entry stub. */
+	if (w->rule.cfa == UKP_CFA_INTERRUPT && w->stop != UKP_STOP_DEPTH && !w->nr_other)
+		return UKP_TRY_SHORT;
 	if (w->stop != UKP_STOP_ROOT && w->stop != UKP_STOP_DEPTH) {
 		/* Code without rows ends many a stack. Anything else is no end. */
 		if (w->stop != UKP_STOP_NOROW || w->nr_proven < 2)

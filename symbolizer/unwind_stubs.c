@@ -84,6 +84,9 @@ static int add_stub(struct finder *f, const struct image_text *text, uint64_t ad
 		sym.start = addr - stub.start > MAX_UNNAMED ? addr - MAX_UNNAMED : stub.start;
 		sym.end = addr + sizeof(iretq);
 	}
+	/* What the machine begins with is the end of stacks, whatever is in it. */
+	if (sym.start <= image__entry(f->img) && image__entry(f->img) < sym.end)
+		return 0;
 	if (stub.start < sym.start)
 		stub.start = sym.start;
 	if (stub.end > sym.end)

@@ -7,7 +7,7 @@
  *
  * Unikernels write these stubs by hand, most without call frame information. Each has the one instruction that ends an
  * interrupt, IRETQ, and that is how they are told: the function around those bytes, or where no symbol says which that is,
- * the 512 bytes before them. The bytes may be anything else; so a walk looks for the frame that belongs to them, and goes
+ * the 512 bytes before them. The image's entry is none. The bytes may be anything else; so a walk looks for the frame that belongs to them, and goes
  * on as in any code without a row if there is none.
  *
  * Source: Intel SDM vol. 2A, IRET (REX.W CF).

@@ -91,6 +91,17 @@ static void make_rows(void)
 	}
 }
 
+/* Code that is no interrupt entry never has its stack searched for interrupt frames. */
+static int has_stub(void)
+{
+	size_t i;
+
+	for (i = 0; i < nr_rows; i++)
+		if (rows[i].rule.cfa == UKP_CFA_INTERRUPT)
+			return 1;
+	return 0;
+}
+
 static struct ukp_walk w;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -134,6 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		FUZZ_DEMAND(w.nr_frames <= UKP_MAX_FRAMES && w.stop < UKP_STOP_MAX && w.methods <= UKP_BY_ALL);
 		/* What was not proven is never called so. */
 		FUZZ_DEMAND(!(w.methods & UKP_BY_RECOVERED) || (!w.has_rsp && nr_rows));
+		FUZZ_DEMAND(!(w.methods & UKP_BY_FRAME) || has_stub());
 	}
 	return 0;
 }

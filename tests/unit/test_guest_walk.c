@@ -1356,6 +1356,27 @@ static void what_never_recovers_does_not(void **state)
 	assert_int_equal(nr_reads, 0);
 }
 
+/* The remains of a handler whose interrupt is over, and nothing tells what else there was. */
+static void an_interrupt_entry_proves_nothing(void **state)
+{
+	uint64_t slot = STACK_VA + 0x2008;
+
+	(void)state;
+	put_calls(slot);
+	w.stacks.slots[0] = slot;
+	rows[3].rule = (struct ukp_unwind_rule){ .cfa = UKP_CFA_INTERRUPT };
+	/* RBP 0 is that of an outermost function. */
+	w.rbp = 0;
+	assert_recovered(WEAK, 4, A(0x1010), A(0x1110), A(0x1210), A(0x1310));
+	w.rbp = 1;
+	recover();
+	assert_int_equal(w.stop, UKP_STOP_NOROW);
+	assert_int_equal(w.methods, WEAK);
+	/* With the frame it is as good as another, if there is no rival. */
+	interrupt_frame(slot + 0x460, 0x1410, slot + 0x488);
+	assert_recovered(PROVEN | UKP_BY_FRAME, 5, A(0x1010), A(0x1110), A(0x1210), A(0x1310), A(0x1411));
+}
+
 /* All calls to all of it: what the search goes through is not there at all, and ends. */
 static void a_stack_that_is_nowhere(void **state)
 {
@@ -1938,6 +1959,7 @@ int main(void)
 		TEST(a_page_that_is_not_resident_ends_a_table_walk),
 		TEST(a_slot_is_proven_by_its_calls),
 		TEST(what_never_recovers_does_not),
+		TEST(an_interrupt_entry_proves_nothing),
 		TEST(a_stack_that_is_nowhere),
 		TEST(every_form_of_an_indirect_call),
 		TEST(a_leaf_that_is_called_indirectly_is_weak),
