@@ -273,6 +273,8 @@ $(eval $(call guest-rule,deep,deep,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,deep-nofp,deep,$(GUEST_NOFP),0x200000,0))
 # As Unikraft built without frame pointers: .debug_frame is all that unwinds it.
 $(eval $(call guest-rule,callers,callers,$(GUEST_NOFP) -fno-asynchronous-unwind-tables -fno-unwind-tables,0x100000,0))
+# As Unikraft with musl, whose memcpy() is assembler that nothing describes.
+$(eval $(call guest-rule,callers-asm,callers,$(GUEST_FP) -DHOT_IN_ASM,0x100000,0))
 # Neither unwind tables nor frame pointers, as ToroKernel: leaves are all that is known.
 $(eval $(call guest-rule,shares-bare.g,shares,$(GUEST_NOFP) -fno-asynchronous-unwind-tables -fno-unwind-tables,0x200000,0))
 GUESTS += $(GUEST_OUT)/shares-bare

@@ -364,6 +364,9 @@ static inline __attribute__((always_inline)) int ukp_step_fp(struct ukp_walk *w)
 		return stop;
 	if (!rec.ret)
 		return UKP_STOP_ROOT;
+	/* No code is there: RBP is used for something else. */
+	if (!ukp_is_canonical(w, rec.ret))
+		return UKP_STOP_NOROW;
 	w->methods |= UKP_BY_FP;
 	w->pc = rec.ret;
 	w->sp = fp + 16;
@@ -510,6 +513,39 @@ static inline __attribute__((always_inline)) int ukp_step_interrupt(struct ukp_w
 	return 1;
 }
 
+/*
+ * From code without a row that has not moved RSP: assembler of C libraries, mostly (memcpy), and any function's first
+ * instruction. Its caller's frame pointer would lead past its caller. The word at RSP is its return address if the call before
+ * that went to such code: to this function, or to one that has jumped here. Returns 0 if it did not.
+ */
+static inline __attribute__((always_inline)) int ukp_step_leaf(struct ukp_walk *w)
+{
+	__u64 ret, low, high = 0, code, at, target;
+	__u32 shift;
+
+	if (w->is_call || !w->has_sp || w->sp & 7 || !ukp_is_canonical(w, w->sp))
+		return 0;
+	if (ukp_walk_word(w, &ret, w->sp) || !ukp_in_code(w, ret - 5) || !ukp_in_code(w, ret))
+		return 0;
+	/* The eight bytes before it, which may be on two pages, from aligned words. */
+	at = (ret - 8) & ~7ULL;
+	shift = (ret & 7) * 8;
+	if (ukp_walk_word(w, &low, at) || (shift && ukp_walk_word(w, &high, at + 8)))
+		return 0;
+	code = shift ? low >> shift | high << (64 - shift) : low;
+	target = ret + (__s64)(__s32)(code >> 32);
+	if ((code >> 24 & 0xff) != 0xe8 || !ukp_in_code(w, target))
+		return 0;
+	ukp_unwind_lookup(w, target);
+	if (w->rule.cfa != UKP_CFA_NONE)
+		return 0;
+	w->methods |= UKP_BY_RECOVERED;
+	w->pc = ret;
+	w->sp += 8;
+	w->is_call = 1;
+	return 1;
+}
+
 /* From w's frame to its caller's: UKP_WALK_ON and pc, sp and fp are the caller's, or the stop reason. */
 static inline __attribute__((always_inline)) int ukp_walk_step(struct ukp_walk *w)
 {
@@ -521,6 +557,8 @@ static inline __attribute__((always_inline)) int ukp_walk_step(struct ukp_walk *
 	rule = w->rule;
 	w->step_row = w->row;
 	if (rule.cfa == UKP_CFA_INTERRUPT && ukp_step_interrupt(w))
+		return UKP_WALK_ON;
+	if (rule.cfa == UKP_CFA_NONE && ukp_step_leaf(w))
 		return UKP_WALK_ON;
 	if (rule.cfa == UKP_CFA_NONE || rule.cfa == UKP_CFA_INTERRUPT)
 		return ukp_step_fp(w);
@@ -566,6 +604,8 @@ static inline __attribute__((always_inline)) int ukp_walk_step(struct ukp_walk *
 	}
 	if (!ret)
 		return UKP_STOP_ROOT;
+	if (!ukp_is_canonical(w, ret))
+		return UKP_STOP_BADROW;
 	w->methods |= UKP_BY_TABLE;
 	w->pc = ret;
 	w->sp = sp;
@@ -631,6 +671,11 @@ static inline __attribute__((always_inline)) void ukp_walk_fp(struct ukp_walk *w
 		}
 		if (!rec.ret) {
 			w->stop = UKP_STOP_ROOT;
+			return;
+		}
+		/* No code is there: RBP is used for something else. */
+		if (!ukp_is_canonical(w, rec.ret)) {
+			w->stop = UKP_STOP_BADFP;
 			return;
 		}
 		w->frames[i & UKP_MAX_FRAMES] = rec.ret;

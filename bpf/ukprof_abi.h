@@ -59,7 +59,7 @@ enum ukp_stop {
 #define UKP_BY_FP     1 /* frame pointers */
 #define UKP_BY_TABLE  2 /* the image's unwind tables */
 #define UKP_BY_NO_RSP 4 /* the leaf's row needs RSP, which KVM had not read: a caller may be missing */
-#define UKP_BY_RECOVERED 8 /* it needs RSP, which was recovered from the stack, and proven by the calls on it */
+#define UKP_BY_RECOVERED 8 /* RSP, or the caller of a leaf without a row, was found on the stack and proven by calls on it */
 #define UKP_BY_WEAK	 16 /* it was recovered, and the proof has a gap: callers may be wrong */
 #define UKP_BY_FRAME	 32 /* an interrupt frame was found by its layout: strong evidence; with UKP_BY_WEAK it was far away */
 #define UKP_BY_ALL	 63

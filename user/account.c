@@ -102,8 +102,8 @@ static void print_methods(const struct recording *r)
 		 percent(by_tables, found), percent(nr[RECORDING_BY_FP], found),
 		 percent(nr[RECORDING_BY_BOTH], found));
 	if (nr[RECORDING_BY_RECOVERED] || weak_rsp)
-		log_info("session: KVM had not read RSP: it was recovered from the stack for %.1f%% and proven, "
-			 "for %.1f%% on weak evidence", percent(nr[RECORDING_BY_RECOVERED], found),
+		log_info("session: RSP that KVM had not read, or the caller of a leaf without a table, was recovered from the "
+			 "stack for %.1f%% and proven, for %.1f%% on weak evidence", percent(nr[RECORDING_BY_RECOVERED], found),
 			 percent(weak_rsp, found));
 	if (frames)
 		log_info("session: %.1f%% of the stacks cross an interrupt frame that was found by its layout, %.1f%% on weak "

@@ -74,7 +74,7 @@ enum recording_end {
 	X(TABLE, "table", "By the image's unwind tables")                                                 \
 	X(FP, "fp", "By frame pointers")                                                                  \
 	X(BOTH, "both", "By unwind tables and frame pointers")                                            \
-	X(RECOVERED, "recovered", "By tables, from an RSP that was found on the stack and proven")        \
+	X(RECOVERED, "recovered", "By tables, from an RSP or a leaf's caller that was found on the stack and proven")        \
 	X(WEAK, "weak", "By tables, from an RSP or interrupt frame found on the stack, and the proof has a gap") \
 	X(FRAME, "frame", "By tables, across an interrupt frame that was found by its layout")            \
 	X(NONE, "none", "No caller was found, or none was looked for")

@@ -218,6 +218,16 @@ static void bad_frame_pointers_are_not_followed(void **state)
 	}
 }
 
+/* RBP may lead anywhere, such as to the table of interrupt vectors at 0. */
+static void impossible_return_addresses_are_no_frames(void **state)
+{
+	(void)state;
+	w.rbp = STACK_VA;
+	frame(STACK_VA, STACK_VA + 16, 0x1000);
+	frame(STACK_VA + 16, STACK_VA + 32, 0xf000ff53f0000000);
+	assert_walk(UKP_STOP_BADFP, 2);
+}
+
 static void canonical_depends_on_the_paging_mode(void **state)
 {
 	(void)state;
@@ -732,6 +742,19 @@ static void tables_find_all_callers(void **state)
 	/* No word above the root's frame is touched. */
 	unreadable = HVA_BASE + STACK_PA + 0x1000;
 	assert_frames(UKP_STOP_ROOT, UKP_BY_TABLE, 5, A(0x1010), A(0x1110), A(0x1210), A(0x1310), A(0x1410));
+}
+
+static void tables_lead_to_no_impossible_addresses(void **state)
+{
+	(void)state;
+	put_five_functions();
+	word(STACK_VA + 0x400, 0x175fcd6014dadbe);
+	assert_frames(UKP_STOP_BADROW, UKP_BY_TABLE, 2, A(0x1010), A(0x1110));
+	ROW(0x1100, 0x11ff, .cfa = UKP_CFA_NONE);
+	nr_rows--;
+	rows[1] = rows[nr_rows];
+	w.rbp = STACK_VA + 0x400 - 8;
+	assert_frames(UKP_STOP_NOROW, UKP_BY_TABLE, 2, A(0x1010), A(0x1110));
 }
 
 /* A call may be its function's last instruction: the return address is then another's. The leaf's is its own. */
@@ -1829,6 +1852,73 @@ static void random_stacks_without_rsp_are_bounded(void **state)
 	}
 }
 
+/* --- leaves that no row is for --- */
+
+/* As memcpy(): the leaf 0x1510 has no row and has not moved RSP; RBP is its caller's, whose caller is 0x1310. */
+static void put_bare_leaf(void)
+{
+	put_calls(STACK_VA + 0x10);
+	use_table(STACK_VA + 8);
+	ROW(0x1200, 0x12ff, .cfa = UKP_CFA_RBP, .cfa_offset = 16, .ra_offset = -8, .rbp = UKP_RBP_AT_CFA, .rbp_offset = -16);
+	nr_rows--;
+	rows[2] = rows[nr_rows];
+	w.rip = 0x1510;
+	w.rbp = STACK_VA + 0x50;
+	word(STACK_VA + 8, 0x1220);
+	word(STACK_VA + 0x50, 0);
+	word(STACK_VA + 0x58, 0x1310);
+	word(STACK_VA + 0x60 + 0x18, 0x1410);
+	call(0x1220, 0x1500);
+}
+
+static void the_caller_of_a_leaf_without_a_row_is_proven_by_its_call(void **state)
+{
+	const uint8_t ways = UKP_BY_TABLE | UKP_BY_RECOVERED;
+
+	(void)state;
+	put_bare_leaf();
+	assert_frames(UKP_STOP_ROOT, ways, 4, A(0x1510), A(0x1220), A(0x1310), A(0x1410));
+	/* Another such function was called, and has jumped here. */
+	call(0x1220, 0x1700);
+	assert_frames(UKP_STOP_ROOT, ways, 4, A(0x1510), A(0x1220), A(0x1310), A(0x1410));
+}
+
+static void a_call_on_two_pages_is_read(void **state)
+{
+	int i;
+
+	(void)state;
+	for (i = 0; i <= 8; i++) {
+		put_bare_leaf();
+		ROW(0x1f00, 0x20ff, .cfa = UKP_CFA_RBP, .cfa_offset = 16, .ra_offset = -8, .rbp = UKP_RBP_AT_CFA, .rbp_offset = -16);
+		word(STACK_VA + 8, 0x1ffe + i);
+		call(0x1ffe + i, 0x1500);
+		assert_frames(UKP_STOP_ROOT, UKP_BY_TABLE | UKP_BY_RECOVERED, 4, A(0x1510), A(0x1ffe + i), A(0x1310), A(0x1410));
+	}
+}
+
+/* What is at RSP is no return address of this function: the frame pointers are all there is. */
+static void a_leaf_without_a_row_is_not_given_any_caller(void **state)
+{
+	const uint8_t ways = UKP_BY_TABLE | UKP_BY_FP;
+
+	(void)state;
+	put_bare_leaf();
+	call(0x1220, 0x1100); /* a function that has a row */
+	assert_frames(UKP_STOP_ROOT, ways, 3, A(0x1510), A(0x1310), A(0x1410));
+	call(0x1220, 0x20000); /* not in the image */
+	assert_frames(UKP_STOP_ROOT, ways, 3, A(0x1510), A(0x1310), A(0x1410));
+	code(0x1220 - 5, "\x90\x90\x90\x90\x90", 5);
+	assert_frames(UKP_STOP_ROOT, ways, 3, A(0x1510), A(0x1310), A(0x1410));
+	put_bare_leaf();
+	word(STACK_VA + 8, STACK_VA + 0x50); /* a saved register */
+	assert_frames(UKP_STOP_ROOT, ways, 3, A(0x1510), A(0x1310), A(0x1410));
+	put_bare_leaf();
+	w.rsp = 0x8000000000000000;
+	w.rbp = 0;
+	assert_frames(UKP_STOP_ROOT, 0, 1, A(0x1510));
+}
+
 /* --- guests that write anything --- */
 
 static void random_guests_are_bounded(void **state)
@@ -1903,6 +1993,7 @@ int main(void)
 		TEST(frame_pointer_0_is_the_root),
 		TEST(return_address_0_is_the_root),
 		TEST(bad_frame_pointers_are_not_followed),
+		TEST(impossible_return_addresses_are_no_frames),
 		TEST(canonical_depends_on_the_paging_mode),
 		TEST(the_last_record_of_the_address_space_is_read),
 		TEST(loops_end),
@@ -1935,6 +2026,7 @@ int main(void)
 		TEST(linear_offset_that_leads_nowhere),
 		TEST(linear_offset_that_is_no_multiple_of_a_page),
 		TEST(tables_find_all_callers),
+		TEST(tables_lead_to_no_impossible_addresses),
 		TEST(return_addresses_are_looked_up_one_less),
 		TEST(half_done_instructions_are_seen_through),
 		TEST(interrupted_code_is_looked_up_as_it_is),
@@ -1978,6 +2070,9 @@ int main(void)
 		TEST(memory_that_is_a_circle_is_bounded),
 		TEST(a_stack_that_changes_meanwhile),
 		TEST(random_stacks_without_rsp_are_bounded),
+TEST(the_caller_of_a_leaf_without_a_row_is_proven_by_its_call),
+		TEST(a_call_on_two_pages_is_read),
+		TEST(a_leaf_without_a_row_is_not_given_any_caller),
 		TEST(random_guests_are_bounded),
 		TEST(random_tables_are_bounded),
 	};
