@@ -69,6 +69,7 @@ static size_t append_path(char *out, size_t len, const char *path)
 
 size_t library__path(char *out, const char *dir, const char *name)
 {
+	bool relative = false;
 	size_t len = 0;
 	char *unit;
 
@@ -78,9 +79,12 @@ size_t library__path(char *out, const char *dir, const char *name)
 		len = append_path(out, 0, dir);
 		if (!len && strspn(dir, "/.") != strlen(dir))
 			return 0;
+		relative = *dir != '/';
 	}
 	len = append_path(out, len, name);
 	out[len] = '\0';
+	if (relative && len)
+		memmove(out, out + 1, len--);
 	/* rustc adds the name of the codegen unit: src/lib.rs/@/hermit.6ca1fbbe-cgu.0 */
 	unit = strstr(out, "/@/");
 	if (unit) {
@@ -121,10 +125,10 @@ static bool is_shared(const char **paths, size_t nr, size_t len)
 	return n >= nr - nr / 8;
 }
 
-/* A compiler's own temporary file; Cargo's downloads; Rust's own libraries. */
+/* A path whose beginning was taken off; a compiler's own temporary file; Cargo's downloads; Rust's own libraries. */
 static bool has_no_vote(const char *path)
 {
-	return (!strncmp(path, "/tmp/", 5) && !strchr(path + 5, '/')) || strstr(path, "/registry/src/") ||
+	return *path != '/' || (!strncmp(path, "/tmp/", 5) && !strchr(path + 5, '/')) || strstr(path, "/registry/src/") ||
 	       !strncmp(path, "/rustc/", 7);
 }
 
@@ -224,9 +228,10 @@ size_t library__name(char *out, const char *root, const char *path)
 {
 	struct part parts[MAX_PARTS];
 	size_t root_len = strlen(root), nr, i, len;
-	bool inside = root_len > 1 && !strncmp(path, root, root_len);
+	bool below = root_len > 1 && !strncmp(path, root, root_len);
+	bool inside = below || *path != '/';
 
-	nr = split(inside ? path + root_len : path, parts);
+	nr = split(below ? path + root_len : path, parts);
 	for (i = 0; i < nr; i++) {
 		len = begins_here(out, parts + i, nr - i);
 		if (len)
@@ -237,9 +242,9 @@ size_t library__name(char *out, const char *root, const char *path)
 	if (inside && nr)
 		return join(out, parts, nr < 3 ? nr : 3);
 	/* In the shared directory itself: it is called like that. */
-	if (inside)
+	if (below)
 		nr = split(root, parts);
-	if (inside && nr)
+	if (below && nr)
 		return join(out, parts + nr - 1, 1);
 	return nr < 2 ? join(out, parts, nr) : join(out, parts + nr - 2, 2);
 }

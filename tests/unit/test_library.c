@@ -149,6 +149,26 @@ static void solo5(void **state)
 		{ "/home/u/solo5/x", "/tmp/camlasm3f1c2a.s", "" },
 		END
 	};
+	/* As it is built since -ffile-prefix-map: the tree's own directory is "." there; an application has a real one. */
+	static const struct unit mapped[] = {
+		{ "./bindings", "hvt/start.c", "bindings/hvt" },
+		{ "./bindings", "hvt/../crt.c", "bindings" },
+		{ "./bindings", "cpu_x86_64.c", "bindings" },
+		{ "./bindings", "printf.c", "bindings" },
+		{ "./bindings", "mem.c", "bindings" },
+		{ "./bindings", "tls.c", "bindings" },
+		{ "./bindings", "virtio/virtio_net.c", "bindings/virtio" },
+		{ ".", "lib/a/b/c/d.c", "lib/a" },
+		{ ".", "main.c", "" },
+		{ "/home/u/service", "service.c", "service" },
+		END
+	};
+	static const struct unit all_mapped[] = {
+		{ ".", "src/a/b/c/d.c", "src/a/b" },
+		{ ".", "src/a/e.c", "src/a" },
+		{ "../tree", "src/a/e.c", "tree/src/a" },
+		END
+	};
 	static const struct unit ocaml[] = {
 		{ "/home/o/.opam/4.14/.opam-switch/build/ocaml/runtime", "minor_gc.c", "runtime" },
 		{ "/home/o/.opam/4.14/.opam-switch/build/ocaml/runtime", "major_gc.c", "runtime" },
@@ -157,6 +177,8 @@ static void solo5(void **state)
 
 	(void)state;
 	check_image("solo5", units, "/home/u/solo5/");
+	check_image("solo5, prefix map", mapped, "/home/u/service/");
+	check_image("only prefix map", all_mapped, "");
 	check_image("ocaml", ocaml, "/home/o/.opam/4.14/.opam-switch/build/ocaml/runtime/");
 }
 
