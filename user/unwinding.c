@@ -112,10 +112,12 @@ static void load_table(struct unwinding *u, struct table *t, const char *path)
 	debug_file__attach(img, u->debug_dir, NULL);
 	err = unwind_table__new(&table, img);
 	image__free(img);
-	if (err) {
+	if (err == -ENOENT)
+		log_debug("unwinding: %s: has no unwind table: stacks go by frame pointers", path);
+	else if (err)
 		log_debug("unwinding: %s: no unwind table: %s: stacks go by frame pointers", path, strerror(-err));
+	if (err)
 		return;
-	}
 	unwind_table__arrays(table, &arrays);
 	unwind_table__stats(table, &stats);
 	err = loader__add_unwind(u->loader, &arrays, &t->image);
