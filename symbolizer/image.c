@@ -535,8 +535,8 @@ static bool code_symbol(struct image *img, const GElf_Sym *sym, const char *stri
 	out->section_end = sh.sh_addr + sh.sh_size;
 	out->type = type;
 	out->bind = GELF_ST_BIND(sym->st_info);
-	/* Compilers' local labels say nothing to a reader. */
-	return strncmp(out->name, ".L", 2) != 0;
+	/* Compilers' local labels, and those that NASM makes in macros (..@13.out), say nothing to a reader. */
+	return strncmp(out->name, ".L", 2) && strncmp(out->name, "..@", 3);
 }
 
 int image__for_each_sym(struct image *img, int (*visit)(void *ctx, const struct image_sym *sym), void *ctx)

@@ -30,6 +30,8 @@ struct symtab {
 	size_t names_cap;
 };
 
+#define RANK_LABEL 5 /* local and untyped */
+
 /* A symbol on its way into the table. */
 struct raw {
 	uint64_t start;
@@ -144,6 +146,26 @@ static void open_alias(struct raw **open, size_t *nr_open, struct raw *raw)
 	(*nr_open)++;
 }
 
+/* A label of a routine, as NASM names it: switch_stack.retry of switch_stack. */
+static bool is_inner_label(const struct raw *raw, const struct raw *routine, const char *names)
+{
+	size_t len = strlen(names + routine->name);
+
+	return !raw->sized && raw->rank == RANK_LABEL && !strncmp(names + raw->name, names + routine->name, len) &&
+	       names[raw->name + len] == '.';
+}
+
+/* Takes such labels out of the sorted symbols. The routine is the one before; a label may stand just behind its end. */
+static void drop_inner_labels(struct builder *b)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < b->nr; i++)
+		if (!n || !is_inner_label(&b->raws[i], &b->raws[n - 1], b->st->names))
+			b->raws[n++] = b->raws[i];
+	b->nr = n;
+}
+
 /*
  * Sweep over the sorted symbols with a stack of those that are open: the innermost open one owns an
  * address. Sized symbols may nest (assembly entry points inside a function); unsized ones reach only to
@@ -201,6 +223,7 @@ int symtab__new(struct symtab **out, struct image *img)
 		err = -ENOENT;
 	if (!err) {
 		qsort_r(b.raws, b.nr, sizeof(*b.raws), compare_raws, b.st->names);
+		drop_inner_labels(&b);
 		err = sweep(&b);
 	}
 	free(b.raws);

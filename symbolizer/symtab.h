@@ -30,8 +30,9 @@ struct symtab_sym {
  * @img: borrowed; may be freed as soon as this returns.
  *
  * Hand-written boot code is usually STT_NOTYPE with size 0; such a symbol is given the room up to the
- * next symbol, capped at the end of its section. A symbol with a size keeps it and wins over those
- * without. Where several names stand at one address: global before weak before local, a typed symbol
+ * next symbol, capped at the end of its section. Labels within it are no symbols: those that NASM makes in
+ * macros (..@13.out), and local ones that begin with its own name and a dot (switch_stack.retry). A symbol with
+ * a size keeps it and wins over those without. Where several names stand at one address: global before weak before local, a typed symbol
  * before an untyped one, then the alphabet, so that the choice is the same in every run; a longer one keeps
  * what the better one does not cover.
  *

@@ -85,6 +85,43 @@ static void symbols_without_a_size_reach_to_the_next(void **state)
 	symtab__free(st);
 }
 
+static void labels_within_a_routine_are_its_own(void **state)
+{
+	struct symtab *st = BUILD({ "entry", BASE, 0, STB_GLOBAL, STT_NOTYPE, ELF_TEXT },
+				  { "..@10.skip", BASE + 4, 0, STB_LOCAL, STT_NOTYPE, ELF_TEXT },
+				  { "..@10.out", BASE + 8, 0, STB_LOCAL, STT_NOTYPE, ELF_TEXT },
+				  { "leave", BASE + 0x10, 0, STB_GLOBAL, STT_NOTYPE, ELF_TEXT },
+				  { "leave.retry", BASE + 0x14, 0, STB_LOCAL, STT_NOTYPE, ELF_TEXT },
+				  { "leave.out", BASE + 0x18, 0, STB_LOCAL, STT_NOTYPE, ELF_TEXT },
+				  { "leaves", BASE + 0x20, 0, STB_LOCAL, STT_NOTYPE, ELF_TEXT },
+				  /* No label: others can call it, or it has a size. */
+				  { "leaves.all", BASE + 0x28, 0, STB_GLOBAL, STT_NOTYPE, ELF_TEXT },
+				  { "leaves.all.cold", BASE + 0x30, 8, STB_LOCAL, STT_FUNC, ELF_TEXT },
+				  /* Of another routine than the one before it. */
+				  { "other", BASE + 0x40, 0, STB_LOCAL, STT_NOTYPE, ELF_TEXT },
+				  { "leave.late", BASE + 0x44, 0, STB_LOCAL, STT_NOTYPE, ELF_TEXT },
+				  /* At the end of one, where the next begins. */
+				  FUNC("sized", 0x50, 8), { "sized.mid", BASE + 0x54, 0, STB_LOCAL, STT_NOTYPE, ELF_TEXT },
+				  { "sized.end", BASE + 0x58, 0, STB_LOCAL, STT_NOTYPE, ELF_TEXT },
+				  { "zzz", BASE + 0x58, 0, STB_LOCAL, STT_NOTYPE, ELF_TEXT });
+
+	(void)state;
+	assert_int_equal(symtab__nr(st), 9);
+	assert_at(st, 0x4, "entry");
+	assert_at(st, 0xf, "entry");
+	assert_at(st, 0x10, "leave");
+	assert_at(st, 0x14, "leave");
+	assert_at(st, 0x1f, "leave");
+	assert_at(st, 0x20, "leaves");
+	assert_at(st, 0x28, "leaves.all");
+	assert_at(st, 0x30, "leaves.all.cold");
+	assert_at(st, 0x40, "other");
+	assert_at(st, 0x44, "leave.late");
+	assert_at(st, 0x54, "sized");
+	assert_at(st, 0x58, "zzz");
+	symtab__free(st);
+}
+
 static void the_innermost_sized_symbol_wins(void **state)
 {
 	struct symtab_sym sym;
@@ -290,6 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_function_owns_its_bytes_and_no_more),
 		cmocka_unit_test(symbols_without_a_size_reach_to_the_next),
+		cmocka_unit_test(labels_within_a_routine_are_its_own),
 		cmocka_unit_test(the_innermost_sized_symbol_wins),
 		cmocka_unit_test(one_name_is_chosen_per_address),
 		cmocka_unit_test(a_short_alias_does_not_hide_the_rest),
