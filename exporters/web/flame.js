@@ -448,6 +448,10 @@ function topFunctions() {
 	return isUp !== (order === "name") ? list.reverse() : list;
 }
 const headings = () => $("top").closest("table").querySelectorAll("th");
+function nameRows(library) {
+	$("top-title").textContent = library ? "Top libraries" : "Top functions";
+	headings()[0].firstElementChild.textContent = library ? "Library" : "Function";
+}
 function drawTop() {
 	if (order === "change" && !other)
 		order = "self";
@@ -676,5 +680,5 @@ followTheme(() => {
 		draw();
 	}
 });
-return { show, reset };
+return { show, reset, nameRows };
 }

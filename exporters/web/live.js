@@ -724,7 +724,7 @@ function moved() {
 	$("groups").hidden = at.view !== "flame";
 	for (const button of $("groups").children)
 		button.setAttribute("aria-pressed", at.by === button.of);
-	setText($("top-title"), at.by === "library" ? "Top libraries" : "Top functions");
+	graph.nameRows(at.by === "library");
 	for (const button of $("windows").children)
 		button.setAttribute("aria-pressed", at.window === button.of);
 	if (now !== shownOf) {

@@ -5,8 +5,7 @@
 	const profile = JSON.parse($("profile").textContent), graph = flameGraph();
 	if (profile.nodes.some((n, i) => i % 3 === 2 && n)) {
 		$("main").hidden = false;
-		if (profile.kinds.some(kind => kind.label === "guest library"))
-			$("top-title").textContent = "Top libraries";
+		graph.nameRows(profile.kinds.some(kind => kind.label === "guest library"));
 		graph.show(profile);
 	}
 }

@@ -333,6 +333,7 @@ const tests = {
 		await page.click("#groups button:has-text('Libraries')");
 		await page.pass(4);
 		await until(() => page.innerText("#top-title"), "Top libraries");
+		assert.strictEqual(await page.innerText("th button[data-sort=name]"), "Library");
 		assert(page.server.requests.some(url => url.endsWith("kind=cpu&by=library")));
 		assert.match(page.url(), /by=library/);
 		await page.click("#views button:has-text('Exit table')");
