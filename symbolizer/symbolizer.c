@@ -366,12 +366,17 @@ static const char *find_library(struct symbolizer *s, const struct entry *e)
 
 	if (m->lines)
 		unit = lines__unit(m->lines, e->key - m->bias, &dir);
-	if (unit && !m->root && find_root(m))
+	if (m->lines && !m->root && find_root(m))
 		return NULL;
 	if (unit && library__path(path, dir, unit) && library__name(name, m->root, path))
 		return keep_library(s, name);
-	if (!symtab__lookup(m->st, e->key - m->bias, &sym) && sym.file)
+	if (!symtab__lookup(m->st, e->key - m->bias, &sym) && sym.file) {
+		/* NASM leaves the whole path that it was given. */
+		if (*sym.file == '/' && library__path(path, NULL, sym.file) &&
+		    library__name(name, m->root ? m->root : "", path))
+			return keep_library(s, name);
 		return keep_library(s, base_name(sym.file));
+	}
 	snprintf(name, sizeof(name), "[%.*s]", (int)sizeof(name) - 3, base_name(image__path(m->img)));
 	return keep_library(s, name);
 }

@@ -129,9 +129,13 @@ static void libraries_without_dwarf(void **state)
 		{ "veneer", BASE + 0x20, 0x20, STB_LOCAL, STT_FUNC, ELF_TEXT },
 		{ "sched.c", 0, 0, STB_LOCAL, STT_FILE, SHN_ABS },
 		{ "pick", BASE + 0x40, 0x20, STB_LOCAL, STT_FUNC, ELF_TEXT },
+		{ "/home/u/os/src/x86_64/entry.s", 0, 0, STB_LOCAL, STT_FILE, SHN_ABS },
+		{ "entry", BASE + 0xa0, 0x20, STB_LOCAL, STT_FUNC, ELF_TEXT },
+		{ "/boot.s", 0, 0, STB_LOCAL, STT_FILE, SHN_ABS },
+		{ "boot", BASE + 0xc0, 0x20, STB_LOCAL, STT_FUNC, ELF_TEXT },
 		{ "kmain", BASE + 0x60, 0x20, STB_GLOBAL, STT_FUNC, ELF_TEXT },
 	};
-	static const struct elf_desc desc = { .text_len = 0x100, .syms = syms, .nr_syms = 7 };
+	static const struct elf_desc desc = { .text_len = 0x100, .syms = syms, .nr_syms = 11 };
 	struct symbolizer *s = new_symbolizer();
 	const char *image, *alloc;
 
@@ -142,6 +146,8 @@ static void libraries_without_dwarf(void **state)
 	assert_string_equal(alloc, "alloc.c");
 	assert_string_equal(symbolizer__library(s, BASE + 0x1040, false), "sched.c");
 	assert_string_equal(symbolizer__library(s, BASE + 0x1060, true), "sched.c");
+	assert_string_equal(symbolizer__library(s, BASE + 0x10a0, false), "src/x86_64"); /* a whole path */
+	assert_string_equal(symbolizer__library(s, BASE + 0x10c0, false), "boot.s");
 	image = symbolizer__library(s, BASE + 0x1060, false);
 	assert_int_equal(image[0], '[');
 	assert_int_equal(image[strlen(image) - 1], ']');
