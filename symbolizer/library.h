@@ -6,7 +6,8 @@
  * library - which micro-library or module of a unikernel a source file belongs to, told by its path alone.
  *
  * The path is made absolute, and the directory that nearly all files of the image share is taken off, unless the
- * compiler has done so (-ffile-prefix-map). Then the first of these that fits, from the outermost directory on, is the name:
+ * compiler has done so (-ffile-prefix-map). Then the first of these that fits, from the outermost directory on, is
+ * the name:
  *
  *   libNAME/origin/…          libs/NAME         what Unikraft downloaded for an external library
  *   build/libNAME/…           lib/NAME          what Unikraft generated for one of its own
@@ -43,8 +44,8 @@ size_t library__path(char *out, const char *dir, const char *name);
  * @out: receives it, the '/' at its end included; LIBRARY_MAX_PATH bytes.
  * @paths: array of @nr from library__path(); its order is changed.
  *
- * Files that say where they are from by themselves (relative ones, Cargo's, /tmp) have no vote. A directory that tells libraries
- * apart is not part of it, even if there is only one of them.
+ * Files that say where they are from by themselves (relative ones, Cargo's, /tmp) have no vote. A directory that
+ * tells libraries apart is not part of it, even if there is only one of them.
  *
  * Return: its length; 0 if no file has a vote.
  */

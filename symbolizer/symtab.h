@@ -29,12 +29,12 @@ struct symtab_sym {
  * @out: on success receives it, owned by the caller; untouched on error.
  * @img: borrowed; may be freed as soon as this returns.
  *
- * Hand-written boot code is usually STT_NOTYPE with size 0; such a symbol is given the room up to the
- * next symbol, capped at the end of its section. Labels within it are no symbols: those that NASM makes in
- * macros (..@13.out), and local ones that begin with its own name and a dot (switch_stack.retry). A symbol with
- * a size keeps it and wins over those without. Where several names stand at one address: global before weak before local, a typed symbol
- * before an untyped one, then the alphabet, so that the choice is the same in every run; a longer one keeps
- * what the better one does not cover.
+ * Hand-written boot code is usually STT_NOTYPE with size 0; such a symbol is given the room up to the next
+ * symbol, capped at the end of its section. Labels within it are no symbols: those that NASM makes in macros
+ * (..@13.out), and local ones that begin with its own name and a dot (switch_stack.retry). A symbol with a size
+ * keeps it and wins over those without. Where several names stand at one address: global before weak before
+ * local, a typed symbol before an untyped one, then the alphabet, so that the choice is the same in every run;
+ * a longer one keeps what the better one does not cover.
  *
  * Return: 0; -ENOENT if the image names no code (stripped); -EBADMSG if its table is malformed; -ENOMEM.
  * Cost: O(n log n) once; 32 bytes and the name per symbol.
