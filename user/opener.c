@@ -15,9 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fd_msg.h"
 #include "hostinfo.h"
 #include "rights.h"
-#include "serve_msg.h"
 
 #define BPF_STATS 0 /* beside enum opener_event */
 #define MAX_HZ	  10000
@@ -124,12 +124,12 @@ static int run_child(int sock, pid_t parent)
 	if (rights__keep_opener() || prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent || install_filter())
 		return EXIT_FAILURE;
 	for (;;) {
-		n = serve_msg__receive(sock, &ask, sizeof(ask), NULL);
+		n = fd_msg__receive(sock, &ask, sizeof(ask), NULL);
 		if (n <= 0 || !is_right(&ask, n, kvm_exit))
 			return n ? EXIT_FAILURE : EXIT_SUCCESS;
 		fd = ask.what == BPF_STATS ? open_stats() : open_event(&ask);
 		answer.err = fd < 0 ? fd : 0;
-		if (serve_msg__send(sock, &answer, sizeof(answer), fd < 0 ? -1 : fd, 0))
+		if (fd_msg__send(sock, &answer, sizeof(answer), fd < 0 ? -1 : fd, 0))
 			return EXIT_FAILURE;
 		if (fd >= 0)
 			close(fd);
@@ -192,10 +192,10 @@ static int request(struct opener *o, const struct ask *ask)
 	int fd = -1, err;
 	ssize_t n;
 
-	err = serve_msg__send(o->sock, ask, sizeof(*ask), -1, 0);
+	err = fd_msg__send(o->sock, ask, sizeof(*ask), -1, 0);
 	if (err)
 		return err;
-	n = serve_msg__receive(o->sock, &answer, sizeof(answer), &fd);
+	n = fd_msg__receive(o->sock, &answer, sizeof(answer), &fd);
 	if (n != sizeof(answer) || (!answer.err && fd < 0))
 		return -EPIPE;
 	return answer.err ? answer.err : fd;

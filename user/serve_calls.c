@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fd_msg.h"
 #include "http_server.h"
 #include "serve_routes.h"
 
@@ -85,7 +86,7 @@ static void on_gone(void *ctx)
 
 	serve_request__init(&msg, SERVE_ASK_CANCEL, call->id);
 	/* Where there is no room it works for nothing, once. */
-	serve_msg__send(call->calls->sock, &msg, sizeof(msg), -1, MSG_DONTWAIT);
+	fd_msg__send(call->calls->sock, &msg, sizeof(msg), -1, MSG_DONTWAIT);
 }
 
 void serve_calls__ask(struct serve_calls *calls, struct http_request *http, struct serve_request *ask)
@@ -110,7 +111,7 @@ void serve_calls__ask(struct serve_calls *calls, struct http_request *http, stru
 	call->pending = pending;
 	pthread_mutex_unlock(&calls->lock);
 	ask->id = id;
-	if (serve_msg__send(calls->sock, ask, sizeof(*ask), -1, MSG_DONTWAIT)) {
+	if (fd_msg__send(calls->sock, ask, sizeof(*ask), -1, MSG_DONTWAIT)) {
 		http_pending__reply_text(pending, 503, "the collector does not answer");
 		free_place(call);
 	}
@@ -184,7 +185,7 @@ int serve_calls__run(struct serve_calls *calls)
 
 	for (;;) {
 		fd = -1;
-		n = serve_msg__receive(calls->sock, &msg, sizeof(msg), &fd);
+		n = fd_msg__receive(calls->sock, &msg, sizeof(msg), &fd);
 		if (n <= 0)
 			return n && n != -ECONNRESET ? n : -EPIPE;
 		err = serve_reply__check(&msg, n, fd);

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fd_msg.h"
 #include "front_filter.h"
 #include "log.h"
 #include "rights.h"
@@ -120,10 +121,10 @@ static int wait_go(const struct front *f)
 	int fd, err;
 
 	serve_request__init(&hello, SERVE_ASK_HELLO, 0);
-	err = serve_msg__send(f->sock, &hello, sizeof(hello), -1, 0);
+	err = fd_msg__send(f->sock, &hello, sizeof(hello), -1, 0);
 	if (err)
 		return err;
-	n = serve_msg__receive(f->sock, &go, sizeof(go), &fd);
+	n = fd_msg__receive(f->sock, &go, sizeof(go), &fd);
 	if (n <= 0)
 		return -EPIPE;
 	return serve_reply__check(&go, n, fd) || go.say != SERVE_SAY_GO ? -EBADMSG : 0;

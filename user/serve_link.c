@@ -10,6 +10,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "fd_msg.h"
 #include "rights.h"
 #include "sink.h"
 
@@ -75,7 +76,7 @@ static void set_broken(struct serve_link *l, int err)
 int serve_link__wait_hello(struct serve_link *l)
 {
 	struct serve_request msg;
-	ssize_t n = serve_msg__receive(l->sock, &msg, sizeof(msg), NULL);
+	ssize_t n = fd_msg__receive(l->sock, &msg, sizeof(msg), NULL);
 
 	if (n <= 0)
 		return n == -EBADMSG ? n : -EPIPE;
@@ -135,7 +136,7 @@ static void *reader(void *arg)
 
 	rights__drop_thread();
 	do {
-		n = serve_msg__receive(l->sock, &msg, sizeof(msg), NULL);
+		n = fd_msg__receive(l->sock, &msg, sizeof(msg), NULL);
 		err = n > 0 ? serve_request__check(&msg, n) : n ? (int)n : -EPIPE;
 		if (!err && msg.ask == SERVE_ASK_CANCEL)
 			cancel(l, msg.id);
@@ -158,7 +159,7 @@ int serve_link__start(struct serve_link *l, void (*handler)(void *ctx, struct li
 		return err;
 	l->is_started = true;
 	serve_reply__init(&go, SERVE_SAY_GO);
-	return serve_msg__send(l->sock, &go, sizeof(go), -1, 0);
+	return fd_msg__send(l->sock, &go, sizeof(go), -1, 0);
 }
 
 int serve_link__error(struct serve_link *l)
@@ -173,7 +174,7 @@ void serve_link__stop(struct serve_link *l)
 	serve_reply__init(&bye, SERVE_SAY_BYE);
 	if (!l->is_started)
 		return;
-	serve_msg__send(l->sock, &bye, sizeof(bye), -1, MSG_DONTWAIT);
+	fd_msg__send(l->sock, &bye, sizeof(bye), -1, MSG_DONTWAIT);
 	/* The front still reads what was sent. */
 	shutdown(l->sock, SHUT_RDWR);
 	pthread_join(l->thread, NULL);
@@ -221,7 +222,7 @@ static bool finish(struct link_request *req, struct serve_reply *reply, int fd)
 	*at = req->next;
 	l->nr--;
 	pthread_mutex_unlock(&l->lock);
-	err = serve_msg__send(l->sock, reply, sizeof(*reply), fd, 0);
+	err = fd_msg__send(l->sock, reply, sizeof(*reply), fd, 0);
 	if (err)
 		set_broken(l, err == -ECONNRESET ? -EPIPE : err);
 	free(req);

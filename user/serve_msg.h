@@ -119,19 +119,4 @@ int serve_reply__check(const void *msg, size_t len, int fd);
  */
 int serve_body__new(const void *data, size_t len);
 
-/**
- * serve_msg__send() - one message. @fd: goes with it, or -1; stays the caller's. @flags: for send(2).
- *
- * Return: 0 or a negative errno.
- */
-int serve_msg__send(int sock, const void *msg, size_t len, int fd, int flags);
-
-/**
- * serve_msg__receive() - one message; waits for it.
- * @msg: receives up to @len bytes. @fd: receives the descriptor that came, or -1; the caller owns it. NULL: none may come.
- *
- * Return: its length; 0: the other side has closed; -EBADMSG if it was longer, or brought what it may not; a negative errno.
- */
-ssize_t serve_msg__receive(int sock, void *msg, size_t len, int *fd);
-
 #endif /* USER_SERVE_MSG_H */

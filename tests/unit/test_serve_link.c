@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fd_msg.h"
 #include "http_fixture.h"
 #include "http_server.h"
 #include "serve_calls.h"
@@ -51,14 +52,14 @@ static void say(enum serve_ask ask, uint64_t id)
 	struct serve_request req;
 
 	serve_request__init(&req, ask, id);
-	assert_int_equal(serve_msg__send(front, &req, sizeof(req), -1, 0), 0);
+	assert_int_equal(fd_msg__send(front, &req, sizeof(req), -1, 0), 0);
 }
 
 static void hear(struct serve_reply *reply, enum serve_say what)
 {
 	int fd;
 
-	assert_int_equal(serve_msg__receive(front, reply, sizeof(*reply), &fd), sizeof(*reply));
+	assert_int_equal(fd_msg__receive(front, reply, sizeof(*reply), &fd), sizeof(*reply));
 	assert_int_equal(serve_reply__check(reply, sizeof(*reply), fd), 0);
 	assert_int_equal(reply->say, what);
 	if (fd >= 0)
@@ -181,7 +182,7 @@ static void what_is_out_of_turn_breaks_the_link(void **state)
 
 	open_link();
 	serve_request__init(&req, SERVE_ASK_READY, 1);
-	assert_int_equal(serve_msg__send(front, &req, sizeof(req), front, 0), 0); /* with a descriptor */
+	assert_int_equal(fd_msg__send(front, &req, sizeof(req), front, 0), 0); /* with a descriptor */
 	expect_broken(-EBADMSG);
 
 	open_link();
@@ -303,7 +304,7 @@ static void clients_are_served_through_the_line(void **state)
 	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks), 0);
 	assert_int_equal(serve_link__new(&l, socks[0], wake_fd), 0);
 	assert_int_equal(serve_link__start(l, tell, NULL), 0);
-	assert_int_equal(serve_msg__receive(socks[1], &go, sizeof(go), &fd), sizeof(go));
+	assert_int_equal(fd_msg__receive(socks[1], &go, sizeof(go), &fd), sizeof(go));
 	port = start_front(socks[1], &thread);
 
 	expect(port, "/metrics", "200", "ask=4 format=0 measure=0 seconds=0 text=-");
@@ -347,7 +348,7 @@ static void wrong_answers_end_the_front(void **state)
 		if (how == 0)
 			assert_int_equal(send(socks[0], "?", 1, 0), 1);
 		else if (how < 3)
-			assert_int_equal(serve_msg__send(socks[0], &reply, sizeof(reply), how == 2 ? 0 : -1, 0), 0);
+			assert_int_equal(fd_msg__send(socks[0], &reply, sizeof(reply), how == 2 ? 0 : -1, 0), 0);
 		close(socks[0]);
 		pthread_join(thread, NULL);
 		assert_int_equal(calls_result, how < 3 ? -EBADMSG : -EPIPE);

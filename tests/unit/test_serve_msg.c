@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fd_msg.h"
 #include "metrics.h"
 #include "serve_msg.h"
 
@@ -271,29 +272,29 @@ static void messages_and_descriptors_arrive(void **state)
 	(void)state;
 	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, socks), 0);
 	body = serve_body__new("body", 4);
-	assert_int_equal(serve_msg__send(socks[0], &r, sizeof(r), -1, 0), 0);
-	assert_int_equal(serve_msg__receive(socks[1], &got, sizeof(got), &fd), sizeof(got));
+	assert_int_equal(fd_msg__send(socks[0], &r, sizeof(r), -1, 0), 0);
+	assert_int_equal(fd_msg__receive(socks[1], &got, sizeof(got), &fd), sizeof(got));
 	assert_memory_equal(&got, &r, sizeof(r));
 	assert_int_equal(fd, -1);
-	assert_int_equal(serve_msg__send(socks[0], &r, sizeof(r), body, 0), 0);
-	assert_int_equal(serve_msg__receive(socks[1], &got, sizeof(got), &fd), sizeof(got));
+	assert_int_equal(fd_msg__send(socks[0], &r, sizeof(r), body, 0), 0);
+	assert_int_equal(fd_msg__receive(socks[1], &got, sizeof(got), &fd), sizeof(got));
 	assert_true(fd >= 0);
 	close(fd);
 
 	/* Longer than it may be, or with a descriptor where none may come: none is left open. */
 	before = dup(body);
 	close(before);
-	assert_int_equal(serve_msg__send(socks[0], big, sizeof(big), body, 0), 0);
-	assert_int_equal(serve_msg__receive(socks[1], &got, sizeof(got), &fd), -EBADMSG);
-	assert_int_equal(serve_msg__send(socks[0], &r, sizeof(r), body, 0), 0);
-	assert_int_equal(serve_msg__receive(socks[1], &got, sizeof(got), NULL), -EBADMSG);
+	assert_int_equal(fd_msg__send(socks[0], big, sizeof(big), body, 0), 0);
+	assert_int_equal(fd_msg__receive(socks[1], &got, sizeof(got), &fd), -EBADMSG);
+	assert_int_equal(fd_msg__send(socks[0], &r, sizeof(r), body, 0), 0);
+	assert_int_equal(fd_msg__receive(socks[1], &got, sizeof(got), NULL), -EBADMSG);
 	fd = dup(body);
 	assert_int_equal(fd, before);
 	close(fd);
 	close(body);
 	close(socks[0]);
-	assert_int_equal(serve_msg__receive(socks[1], &got, sizeof(got), &fd), 0);
-	assert_int_equal(serve_msg__send(socks[1], &r, sizeof(r), -1, 0), -EPIPE);
+	assert_int_equal(fd_msg__receive(socks[1], &got, sizeof(got), &fd), 0);
+	assert_int_equal(fd_msg__send(socks[1], &r, sizeof(r), -1, 0), -EPIPE);
 	close(socks[1]);
 }
 

@@ -13,6 +13,7 @@
 
 #include "log.h"
 
+#define NOBODY	  65534 /* user and group */
 #define NR(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Needed as long as VMs come; the last only to read images in folders of others. */
@@ -130,16 +131,22 @@ static int become(const char *user)
 	return 0;
 }
 
-static bool is_clean(void)
+static bool has_none(void)
 {
-	uid_t r, e, s;
 	cap_value_t cap;
 
 	for (cap = 0; cap_get_bound(cap) >= 0; cap++)
 		if (has(cap, CAP_PERMITTED) || has(cap, CAP_EFFECTIVE) || has(cap, CAP_INHERITABLE) ||
 		    cap_get_ambient(cap) > 0)
 			return false;
-	return !getresuid(&r, &e, &s) && r && e && s;
+	return true;
+}
+
+static bool is_clean(void)
+{
+	uid_t r, e, s;
+
+	return has_none() && !getresuid(&r, &e, &s) && r && e && s;
 }
 
 int rights__drop_all(const char *user)
@@ -153,6 +160,20 @@ int rights__drop_all(const char *user)
 	if (!err)
 		err = no_new_privs();
 	return err ? err : is_clean() ? 0 : -EPERM;
+}
+
+int rights__drop_reader(void)
+{
+	int err = bound(NULL, 0);
+
+	if (!err && (!geteuid() || !getuid()) && has(CAP_SETUID, CAP_EFFECTIVE) && has(CAP_SETGID, CAP_EFFECTIVE) &&
+	    (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY)))
+		err = -errno;
+	if (!err)
+		err = set_caps(NULL, 0);
+	if (!err)
+		err = no_new_privs();
+	return err ? err : has_none() ? 0 : -EPERM;
 }
 
 void rights__drop_thread(void)

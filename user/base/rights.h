@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef USER_RIGHTS_H
-#define USER_RIGHTS_H
+#ifndef BASE_RIGHTS_H
+#define BASE_RIGHTS_H
 
 /*
  * rights - the privileges of this process: which are missing, and how to give them up.
@@ -48,7 +48,14 @@ int rights__keep_opener(void);
  */
 int rights__drop_all(const char *user);
 
+/**
+ * rights__drop_reader() - as rights__drop_all(), to become nobody by number; also of a root who may not become another.
+ *
+ * Return: 0 or a negative errno. No capability is left then.
+ */
+int rights__drop_reader(void);
+
 /** rights__drop_thread() - the calling thread needs no capabilities. */
 void rights__drop_thread(void);
 
-#endif /* USER_RIGHTS_H */
+#endif /* BASE_RIGHTS_H */
