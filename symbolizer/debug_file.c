@@ -11,26 +11,22 @@
 
 #define MAX_LINK 4096 /* bytes of .gnu_debuglink: a file name, and a checksum */
 
-/* What an image says of its debug file. */
-struct link {
-	const char *build_id; /* NULL: none; borrowed from the image */
-	char name[MAX_LINK];  /* empty: none */
-	uint32_t crc;
-};
-
-static void read_link(struct image *img, struct link *link)
+void debug_file__link(struct image *img, struct debug_link *link)
 {
+	const char *id = image__build_id(img);
 	struct image_section s;
 	size_t len, at;
 
 	memset(link, 0, sizeof(*link));
-	link->build_id = image__build_id(img);
+	link->is_wanted = !image__has_section(img, ".symtab") || !image__has_section(img, ".debug_info");
+	if (id)
+		memcpy(link->build_id, id, strlen(id) + 1);
 	if (image__read_section(img, ".gnu_debuglink", MAX_LINK, &s))
 		return;
 	/* The name, zeros up to a multiple of four, the checksum. A name with a folder could lead anywhere. */
 	len = strnlen((char *)s.bytes, s.len);
 	at = (len + 4) & ~(size_t)3;
-	if (len && at + sizeof(link->crc) <= s.len && !memchr(s.bytes, '/', len) &&
+	if (len && len < sizeof(link->name) && at + sizeof(link->crc) <= s.len && !memchr(s.bytes, '/', len) &&
 	    strcmp((char *)s.bytes, ".") && strcmp((char *)s.bytes, "..")) {
 		memcpy(link->name, s.bytes, len);
 		memcpy(&link->crc, s.bytes + at, sizeof(link->crc));
@@ -39,26 +35,24 @@ static void read_link(struct image *img, struct link *link)
 }
 
 /* Is @debug a part of the build that @link is of? @by_name: it was found by its name. */
-static bool belongs(struct image *debug, const struct link *link, bool by_name)
+static bool belongs(struct image *debug, const struct debug_link *link, bool by_name)
 {
 	const char *id = image__build_id(debug);
 	uint32_t crc;
 
-	if (id && link->build_id)
+	if (id && *link->build_id)
 		return !strcmp(id, link->build_id);
 	return by_name && !image__crc32(debug, &crc) && crc == link->crc;
 }
 
-/* @path: taken. */
-static enum debug_file_verdict try(struct image *img, const struct link *link, bool by_name, char *path, char **out)
+enum debug_file_verdict debug_file__try(struct image *img, const struct debug_link *link, int fd, const char *path,
+					bool by_name)
 {
 	enum debug_file_verdict verdict = DEBUG_FILE_NONE;
 	enum image_verdict opened;
 	struct image *debug = NULL;
 
-	if (!path)
-		return DEBUG_FILE_NO_MEMORY;
-	opened = image__open_debug(&debug, path);
+	opened = image__open_fd(&debug, fd, path, true);
 	if (opened == IMAGE_NO_MEMORY)
 		verdict = DEBUG_FILE_NO_MEMORY;
 	/* A stripped file may carry its own name: what has no symbols either is no debug file. */
@@ -68,9 +62,25 @@ static enum debug_file_verdict try(struct image *img, const struct link *link, b
 		image__attach(img, debug);
 	else
 		image__free(debug);
-	if (out && (verdict == DEBUG_FILE_ATTACHED || verdict == DEBUG_FILE_OTHER_BUILD)) {
-		free(*out);
-		*out = path;
+	return verdict;
+}
+
+/* --- where it may be --- */
+
+struct search {
+	enum debug_file_verdict (*try)(void *ctx, const char *path, bool by_name);
+	void *ctx;
+	char *found;
+};
+
+/* @path: taken. */
+static enum debug_file_verdict try_path(struct search *s, bool by_name, char *path)
+{
+	enum debug_file_verdict verdict = path ? s->try(s->ctx, path, by_name) : DEBUG_FILE_NO_MEMORY;
+
+	if (verdict == DEBUG_FILE_ATTACHED || verdict == DEBUG_FILE_OTHER_BUILD) {
+		free(s->found);
+		s->found = path;
 	} else {
 		free(path);
 	}
@@ -94,37 +104,59 @@ static char *folder_of(const char *file)
 	return real;
 }
 
-enum debug_file_verdict debug_file__attach(struct image *img, const char *root, char **path)
+enum debug_file_verdict debug_file__search(const struct debug_link *link, const char *image, const char *root,
+					   enum debug_file_verdict (*try)(void *ctx, const char *path, bool by_name),
+					   void *ctx, char **path)
 {
 	enum debug_file_verdict verdict = DEBUG_FILE_NONE, now;
-	char *found = NULL, *folder;
-	struct link link;
-	char digits[4];
+	struct search s = { .try = try, .ctx = ctx };
+	char digits[4], *folder;
 	int i;
 
-	if (image__has_section(img, ".symtab") && image__has_section(img, ".debug_info"))
+	if (!link->is_wanted)
 		return DEBUG_FILE_NOT_NEEDED;
-	read_link(img, &link);
 	if (!root)
 		root = DEBUG_FILE_ROOT;
-	if (link.build_id && strlen(link.build_id) > 2) {
-		memcpy(digits, link.build_id, 2);
+	if (strlen(link->build_id) > 2) {
+		memcpy(digits, link->build_id, 2);
 		memcpy(digits + 2, "/", 2);
-		verdict = try(img, &link, false, joined(root, "/.build-id/", digits, link.build_id + 2, ".debug"), &found);
+		verdict = try_path(&s, false, joined(root, "/.build-id/", digits, link->build_id + 2, ".debug"));
 	}
-	folder = *link.name ? folder_of(image__path(img)) : NULL;
+	folder = *link->name ? folder_of(image) : NULL;
 	for (i = 0; i < 3 && folder && (verdict == DEBUG_FILE_NONE || verdict == DEBUG_FILE_OTHER_BUILD); i++) {
-		now = try(img, &link, true,
-			  i < 2 ? joined(folder, i ? "/.debug/" : "/", link.name, "", "") :
-				  joined(root, folder, "/", link.name, ""),
-			  &found);
+		now = try_path(&s, true,
+			       i < 2 ? joined(folder, i ? "/.debug/" : "/", link->name, "", "") :
+				       joined(root, folder, "/", link->name, ""));
 		if (now != DEBUG_FILE_NONE)
 			verdict = now;
 	}
 	free(folder);
-	if (path && found)
-		*path = found;
+	if (path && s.found)
+		*path = s.found;
 	else
-		free(found);
+		free(s.found);
 	return verdict;
+}
+
+/* --- all in one process --- */
+
+struct here {
+	struct image *img;
+	struct debug_link link;
+};
+
+static enum debug_file_verdict try_here(void *ctx, const char *path, bool by_name)
+{
+	struct here *here = ctx;
+	int fd = image__open_file(path);
+
+	return fd < 0 ? DEBUG_FILE_NONE : debug_file__try(here->img, &here->link, fd, path, by_name);
+}
+
+enum debug_file_verdict debug_file__attach(struct image *img, const char *root, char **path)
+{
+	struct here here = { .img = img };
+
+	debug_file__link(img, &here.link);
+	return debug_file__search(&here.link, image__path(img), root, try_here, &here, path);
 }

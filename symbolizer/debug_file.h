@@ -14,7 +14,10 @@
  * Threads: as the image's. Source: gdb's manual, "Debugging Information in Separate Files".
  */
 
-struct image;
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "image.h"
 
 #define DEBUG_FILE_ROOT "/usr/lib/debug"
 
@@ -26,6 +29,14 @@ enum debug_file_verdict {
 	DEBUG_FILE_NO_MEMORY,
 };
 
+/* What an image says of its debug file; without pointers, as struct image_facts. */
+struct debug_link {
+	uint32_t is_wanted; /* it lacks symbols or lines */
+	uint32_t crc;
+	char build_id[2 * IMAGE_MAX_BUILD_ID + 8]; /* lower-case hexadecimal, or empty */
+	char name[256]; /* of a file, without a folder; or empty */
+};
+
 /**
  * debug_file__attach() - find the debug file of an image, and let it answer for what the image lacks.
  * @root: folder of debug files; NULL for DEBUG_FILE_ROOT.
@@ -34,5 +45,24 @@ enum debug_file_verdict {
  * Cost: without a build-id the file is read once, for its checksum.
  */
 enum debug_file_verdict debug_file__attach(struct image *img, const char *root, char **path);
+
+/* The same in three parts, for those who open files in one process and read them in another. */
+
+/** debug_file__link() - @link: filled in. */
+void debug_file__link(struct image *img, struct debug_link *link);
+
+/**
+ * debug_file__search() - name the places where it may be, one after the other, until one is right.
+ * @image: path of the image.
+ * @try: looks at one path; @by_name: it was found by its name. DEBUG_FILE_NONE if there is no such file.
+ * @root, @path: as for debug_file__attach().
+ */
+enum debug_file_verdict debug_file__search(const struct debug_link *link, const char *image, const char *root,
+					   enum debug_file_verdict (*try)(void *ctx, const char *path, bool by_name),
+					   void *ctx, char **path);
+
+/** debug_file__try() - look at one file, and attach it if it is right. @fd: for reading; taken. */
+enum debug_file_verdict debug_file__try(struct image *img, const struct debug_link *link, int fd, const char *path,
+					bool by_name);
 
 #endif /* SYMBOLIZER_DEBUG_FILE_H */

@@ -11,9 +11,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define MAX_TEXTS    64		   /* executable segments of one image */
-#define MAX_TEXT_LEN (1ULL << 30)  /* bytes of code: more is no unikernel but an attack on our memory */
-#define MAX_BUILD_ID 64
+#define MAX_TEXT_LEN (1ULL << 30) /* bytes of code: more is no unikernel but an attack on our memory */
 
 struct image {
 	char *path;
@@ -26,7 +24,7 @@ struct image {
 	bool is_pic;
 	struct image *debug; /* or NULL */
 	size_t nr_texts;
-	struct image_text texts[MAX_TEXTS];
+	struct image_text texts[IMAGE_MAX_TEXTS];
 };
 
 const char *image__verdict_str(enum image_verdict verdict)
@@ -52,6 +50,14 @@ const char *image__verdict_str(enum image_verdict verdict)
 		return "malformed ELF file";
 	case IMAGE_NO_MEMORY:
 		return "out of memory";
+	case IMAGE_READER_DIED:
+		return "could not be read safely: its reader crashed";
+	case IMAGE_READER_LATE:
+		return "could not be read safely: its reader ran out of time";
+	case IMAGE_READER_MEMORY:
+		return "could not be read safely: its reader ran out of memory";
+	case IMAGE_READER_LIED:
+		return "could not be read safely: its reader answered nonsense";
 	}
 	return "unknown";
 }
@@ -71,6 +77,11 @@ const char *image__hint(enum image_verdict verdict)
 	case IMAGE_NO_CODE:
 	case IMAGE_MALFORMED:
 		return "pass the unstripped unikernel that the guest runs: -s FILE";
+	case IMAGE_READER_DIED:
+	case IMAGE_READER_LATE:
+	case IMAGE_READER_MEMORY:
+	case IMAGE_READER_LIED:
+		return "the file is damaged, or made to do harm: build the unikernel again, or pass another file: -s FILE";
 	case IMAGE_OK:
 	case IMAGE_NO_MEMORY:
 		break;
@@ -143,7 +154,7 @@ static enum image_verdict add_text(struct image *img, const GElf_Phdr *ph)
 		return IMAGE_TRUNCATED;
 	for (i = 0; i < img->nr_texts; i++)
 		sum += img->texts[i].len;
-	if (img->nr_texts == MAX_TEXTS || ph->p_filesz > MAX_TEXT_LEN - sum ||
+	if (img->nr_texts == IMAGE_MAX_TEXTS || ph->p_filesz > MAX_TEXT_LEN - sum ||
 	    ph->p_vaddr + ph->p_filesz < ph->p_vaddr)
 		return IMAGE_MALFORMED;
 	bytes = malloc(ph->p_filesz);
@@ -229,7 +240,7 @@ static enum image_verdict find_build_id(struct image *img)
 		data = elf_getdata(scn, NULL);
 		for (off = 0; data && (off = gelf_getnote(data, off, &nh, &name, &desc));) {
 			if (nh.n_type != NT_GNU_BUILD_ID || nh.n_namesz != 4 || !nh.n_descsz ||
-			    nh.n_descsz > MAX_BUILD_ID || memcmp((char *)data->d_buf + name, "GNU", 4))
+			    nh.n_descsz > IMAGE_MAX_BUILD_ID || memcmp((char *)data->d_buf + name, "GNU", 4))
 				continue;
 			img->build_id = hex((uint8_t *)data->d_buf + desc, nh.n_descsz);
 			return img->build_id ? IMAGE_OK : IMAGE_NO_MEMORY;
@@ -238,27 +249,38 @@ static enum image_verdict find_build_id(struct image *img)
 	return IMAGE_OK;
 }
 
-static enum image_verdict open_file(struct image **out, const char *path, bool is_debug)
+int image__open_file(const char *path)
+{
+	struct stat st;
+	int fd, err;
+
+	/* O_NONBLOCK: a named pipe in place of a file must not hang us. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	err = fstat(fd, &st) ? -errno : S_ISREG(st.st_mode) ? 0 : S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+enum image_verdict image__open_fd(struct image **out, int fd, const char *path, bool is_debug)
 {
 	enum image_verdict verdict;
 	struct image *img;
 	struct stat st;
 	int saved;
 
-	if (elf_version(EV_CURRENT) == EV_NONE)
-		return IMAGE_MALFORMED;
-	img = calloc(1, sizeof(*img));
-	if (!img)
+	img = elf_version(EV_CURRENT) == EV_NONE ? NULL : calloc(1, sizeof(*img));
+	if (!img) {
+		close(fd);
 		return IMAGE_NO_MEMORY;
-	verdict = IMAGE_UNREADABLE;
-	/* O_NONBLOCK: a named pipe in place of a file must not hang us. */
-	img->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (img->fd < 0 || fstat(img->fd, &st))
-		goto err;
-	if (!S_ISREG(st.st_mode)) {
-		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-		goto err;
 	}
+	img->fd = fd;
+	verdict = IMAGE_UNREADABLE;
+	if (fstat(fd, &st))
+		goto err;
 	img->file_size = st.st_size;
 	verdict = IMAGE_NO_MEMORY;
 	img->path = strdup(path);
@@ -288,14 +310,24 @@ err:
 	return verdict;
 }
 
+static enum image_verdict open_path(struct image **out, const char *path, bool is_debug)
+{
+	int fd = image__open_file(path);
+
+	if (fd >= 0)
+		return image__open_fd(out, fd, path, is_debug);
+	errno = -fd;
+	return IMAGE_UNREADABLE;
+}
+
 enum image_verdict image__open(struct image **out, const char *path)
 {
-	return open_file(out, path, false);
+	return open_path(out, path, false);
 }
 
 enum image_verdict image__open_debug(struct image **out, const char *path)
 {
-	return open_file(out, path, true);
+	return open_path(out, path, true);
 }
 
 void image__attach(struct image *img, struct image *debug)
@@ -419,9 +451,26 @@ bool image__has_section(struct image *img, const char *name)
 	return find_section(img, name, &sh) && sh.sh_size;
 }
 
-const char *image__lines_path(struct image *img)
+int image__lines_fd(struct image *img)
 {
-	return img->debug && !image__has_section(img, ".debug_info") ? img->debug->path : img->path;
+	return img->debug && !image__has_section(img, ".debug_info") ? img->debug->fd : img->fd;
+}
+
+void image__facts(const struct image *img, struct image_facts *facts)
+{
+	size_t i;
+
+	memset(facts, 0, sizeof(*facts));
+	facts->entry = img->entry;
+	facts->base = img->base;
+	facts->is_pic = img->is_pic;
+	facts->has_linear_offset = image__linear_offset(img, &facts->linear_offset);
+	facts->has_data = image__data(img, &facts->data, &facts->data_len);
+	facts->nr_texts = img->nr_texts;
+	for (i = 0; i < img->nr_texts; i++)
+		facts->texts[i] = (struct image_range){ img->texts[i].addr, img->texts[i].len, img->texts[i].offset };
+	if (img->build_id)
+		memcpy(facts->build_id, img->build_id, strlen(img->build_id) + 1);
 }
 
 int image__crc32(const struct image *img, uint32_t *crc)

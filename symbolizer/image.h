@@ -30,6 +30,11 @@ enum image_verdict {
 	IMAGE_NO_CODE,	     /* no executable segment with bytes in the file */
 	IMAGE_MALFORMED,     /* tables contradict each other */
 	IMAGE_NO_MEMORY,
+	/* It is read by another process, which came to nothing, and that was said: see readers.h. */
+	IMAGE_READER_DIED,
+	IMAGE_READER_LATE,
+	IMAGE_READER_MEMORY,
+	IMAGE_READER_LIED, /* what it answered can't be */
 };
 
 /* A range of executable bytes, as the program headers give it. */
@@ -39,6 +44,28 @@ struct image_text {
 	uint64_t len;
 	uint64_t offset;      /* in the file */
 	const uint8_t *bytes; /* borrowed */
+};
+
+#define IMAGE_MAX_TEXTS	   64 /* executable segments of one image */
+#define IMAGE_MAX_BUILD_ID 64 /* bytes */
+
+/* All that is said of an image in numbers, and without a pointer, for who is told of it by another process. */
+struct image_facts {
+	uint64_t entry;
+	uint64_t base;
+	uint64_t linear_offset; /* see image__linear_offset() */
+	uint64_t data, data_len; /* see image__data() */
+	uint8_t is_pic;
+	uint8_t has_linear_offset;
+	uint8_t has_data;
+	uint8_t reserved;
+	uint32_t nr_texts;
+	struct image_range {
+		uint64_t addr; /* image address */
+		uint64_t len;
+		uint64_t offset; /* in the file */
+	} texts[IMAGE_MAX_TEXTS];
+	char build_id[2 * IMAGE_MAX_BUILD_ID + 8]; /* lower-case hexadecimal, or empty */
 };
 
 /* The contents of a section that is not code, decompressed. */
@@ -76,6 +103,16 @@ void image__free(struct image *img); /* accepts NULL */
 enum image_verdict image__open_debug(struct image **out, const char *path);
 
 /**
+ * image__open_fd() - as image__open() or image__open_debug(), of a file that is open already.
+ * @fd: for reading; taken, also where this fails.
+ * @path: what it is called; copied, and not looked at.
+ */
+enum image_verdict image__open_fd(struct image **out, int fd, const char *path, bool is_debug);
+
+/** image__open_file() - a descriptor to read a file by, for image__open_fd(). Return: -errno if it can't be, or is no file. */
+int image__open_file(const char *path);
+
+/**
  * image__attach() - let a debug file answer for the symbols and sections that an image lacks.
  * @debug: taken; replaces one that was attached before.
  */
@@ -87,8 +124,10 @@ const char *image__verdict_str(enum image_verdict verdict);
 const char *image__hint(enum image_verdict verdict);
 
 const char *image__path(const struct image *img);
-/** image__lines_path() - the file that has its line tables: itself, or the debug file that was attached. */
-const char *image__lines_path(struct image *img);
+/** image__facts() - all of its facts at once. */
+void image__facts(const struct image *img, struct image_facts *facts);
+/** image__lines_fd() - of the file that has its line tables: itself, or the debug file that was attached. Borrowed. */
+int image__lines_fd(struct image *img);
 /** image__build_id() - lower-case hexadecimal, or NULL: unikernels rarely have one. */
 const char *image__build_id(const struct image *img);
 /** image__is_pic() - linked to run at any address (ET_DYN, static-PIE). */

@@ -117,7 +117,7 @@ static int add_units(struct lines *l)
 	return l->nr_ranges ? 0 : -ENOENT;
 }
 
-int lines__open(struct lines **out, const char *path)
+int lines__open(struct lines **out, int fd)
 {
 	struct lines *l;
 	int err;
@@ -125,7 +125,7 @@ int lines__open(struct lines **out, const char *path)
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
-	l->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	l->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	err = l->fd < 0 ? -errno : 0;
 	if (!err) {
 		l->dwarf = dwarf_begin(l->fd, DWARF_C_READ);

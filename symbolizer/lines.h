@@ -26,11 +26,11 @@ struct lines_frame {
 };
 
 /**
- * lines__open() - @path: the image. @out: on success receives it.
+ * lines__open() - @fd: of the image, for reading; borrowed, for a copy of it is kept. @out: on success receives it.
  *
  * Return: 0; -ENOENT if it has no line tables; -errno if it can't be read; -ENOMEM.
  */
-int lines__open(struct lines **out, const char *path);
+int lines__open(struct lines **out, int fd);
 void lines__free(struct lines *l); /* accepts NULL */
 
 /**

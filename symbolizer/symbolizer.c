@@ -3,34 +3,42 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "demangle.h"
+#include "grow.h"
 #include "image.h"
-#include "library.h"
-#include "lines.h"
-#include "symtab.h"
+#include "image_names.h"
+#include "strpool.h"
+#include "sym_answers.h"
 
 struct member {
-	struct image *img;
-	struct symtab *st;
-	struct lines *lines; /* NULL: it has none */
+	struct sym_source src;
 	uint64_t bias;
-	char *root; /* directory that its units share; NULL: not asked for yet */
 	bool is_proven;
 };
 
 /* One address that was asked for; nr is 0 when nothing covers it. */
 struct entry {
 	uint64_t key; /* address, as looked up (a return address already less one) */
-	struct sym_frame *frames;
-	char **readable; /* of each frame: its name, if it had to be made */
+	const struct sym_frame *frames; /* borrowed from the answer that brought them */
+	const char *library; /* likewise */
 	size_t nr_asked; /* images there were when it was looked up */
-	const char *library; /* NULL: not asked for yet */
 	size_t member;	 /* that answered */
 	uint8_t nr;
+	bool is_waiting; /* to be looked up */
+	bool has_library; /* it was asked for */
+};
+
+/* What came with one answer. */
+struct batch {
+	struct sym_frame *frames;
+	char *strings;
+};
+
+struct entries {
+	struct entry **all;
+	size_t nr, room;
 };
 
 struct symbolizer {
@@ -46,8 +54,13 @@ struct symbolizer {
 	struct entry **index;
 	size_t index_size; /* power of two, or 0 */
 	size_t nr_entries;
-	char **libraries; /* names, each once; they never move */
-	size_t nr_libraries;
+	struct entries waiting;	    /* to be looked up */
+	struct entries no_library; /* that were, and whose library was not asked for */
+	struct batch *batches;
+	size_t nr_batches, room_batches;
+	struct strpool *library_ids;
+	char **libraries; /* by id: names, each once; they never move */
+	size_t room_libraries;
 };
 
 int symbolizer__new(struct symbolizer **out)
@@ -74,70 +87,106 @@ struct symbolizer *symbolizer__get(struct symbolizer *s)
 	return s;
 }
 
-static void free_entry(struct entry *e)
-{
-	uint8_t i;
-
-	if (!e)
-		return;
-	for (i = 0; i < e->nr; i++)
-		free(e->readable[i]);
-	free(e->readable);
-	free(e->frames);
-	free(e);
-}
-
 void symbolizer__put(struct symbolizer *s)
 {
 	size_t i;
 
 	if (!s || __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL))
 		return;
-	for (i = 0; i < s->nr_members; i++) {
-		lines__free(s->members[i].lines);
-		symtab__free(s->members[i].st);
-		image__free(s->members[i].img);
-		free(s->members[i].root);
-	}
-	for (i = 0; i < s->nr_libraries; i++)
-		free(s->libraries[i]);
-	free(s->libraries);
+	for (i = 0; i < s->nr_members; i++)
+		s->members[i].src.free(s->members[i].src.ctx);
 	for (i = 0; i < s->index_size; i++)
-		free_entry(s->index[i]);
+		free(s->index[i]);
+	for (i = 0; i < s->nr_batches; i++) {
+		free(s->batches[i].frames);
+		free(s->batches[i].strings);
+	}
+	for (i = 0; s->library_ids && i < strpool__nr(s->library_ids) && i < s->room_libraries; i++)
+		free(s->libraries[i]);
+	strpool__free(s->library_ids);
+	free(s->libraries);
+	free(s->batches);
+	free(s->waiting.all);
+	free(s->no_library.all);
 	free(s->members);
 	free(s->index);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
 
-int symbolizer__add_image(struct symbolizer *s, struct image *img, uint64_t bias, bool is_proven)
-{
-	struct lines *lines = NULL;
-	struct member *members;
-	struct symtab *st = NULL;
-	int err;
+/* --- images --- */
 
-	err = symtab__new(&st, img);
-	if (err)
-		goto err;
-	/* Names are enough: what is wrong with its lines is not worth a word. */
-	if (s->without_lines || lines__open(&lines, image__lines_path(img)))
-		lines = NULL;
+int symbolizer__add_source(struct symbolizer *s, const struct sym_source *src, uint64_t bias, bool is_proven)
+{
+	struct member *members;
+
 	pthread_mutex_lock(&s->lock);
 	members = reallocarray(s->members, s->nr_members + 1, sizeof(*members));
 	if (members) {
 		s->members = members;
-		s->members[s->nr_members++] = (struct member){ .img = img, .st = st, .lines = lines, .bias = bias, .is_proven = is_proven };
+		s->members[s->nr_members++] = (struct member){ .src = *src, .bias = bias, .is_proven = is_proven };
 	}
 	pthread_mutex_unlock(&s->lock);
-	if (members)
-		return 0;
-	err = -ENOMEM;
-	lines__free(lines);
-err:
-	symtab__free(st);
-	image__free(img);
-	return err;
+	if (!members)
+		src->free(src->ctx);
+	return members ? 0 : -ENOMEM;
+}
+
+/* An image that is read in this process. */
+struct own_image {
+	struct image *img;
+	struct image_names *names;
+	bool lines;
+};
+
+static int own_functions(void *ctx, const uint64_t *addrs, size_t nr, struct sym_answers *out)
+{
+	struct own_image *own = ctx;
+
+	return image_names__functions(own->names, addrs, nr, own->lines, out);
+}
+
+static int own_libraries(void *ctx, const uint64_t *addrs, size_t nr, struct sym_answers *out)
+{
+	struct own_image *own = ctx;
+
+	return image_names__libraries(own->names, addrs, nr, own->lines, out);
+}
+
+static void own_free(void *ctx)
+{
+	struct own_image *own = ctx;
+
+	image_names__free(own->names);
+	image__free(own->img);
+	free(own);
+}
+
+int symbolizer__add_image(struct symbolizer *s, struct image *img, uint64_t bias, bool is_proven)
+{
+	struct sym_source src = { .functions = own_functions, .libraries = own_libraries, .free = own_free };
+	struct own_image *own = calloc(1, sizeof(*own));
+	struct image_facts facts;
+	int err;
+
+	if (!own) {
+		image__free(img);
+		return -ENOMEM;
+	}
+	own->img = img;
+	err = image_names__new(&own->names, img);
+	if (err) {
+		own_free(own);
+		return err;
+	}
+	own->lines = !s->without_lines && image_names__has_lines(own->names);
+	image__facts(img, &facts);
+	src.ctx = own;
+	src.path = image__path(img);
+	src.build_id = image__build_id(img);
+	src.has_lines = own->lines;
+	sym_source__set_range(&src, &facts);
+	return symbolizer__add_source(s, &src, bias, is_proven);
 }
 
 size_t symbolizer__nr_images(const struct symbolizer *s)
@@ -148,74 +197,19 @@ size_t symbolizer__nr_images(const struct symbolizer *s)
 void symbolizer__image_info(const struct symbolizer *s, size_t i, struct sym_image_info *info)
 {
 	const struct member *m = &s->members[i];
-	const struct image_text *text;
-	size_t k;
 
-	memset(info, 0, sizeof(*info));
-	info->path = image__path(m->img);
-	info->build_id = image__build_id(m->img);
-	info->has_lines = m->lines;
-	info->is_unverified = !m->is_proven;
-	for (k = 0; k < image__nr_texts(m->img); k++) {
-		text = image__text(m->img, k);
-		if (!k || text->addr < info->gva_start) {
-			info->gva_start = text->addr;
-			info->file_offset = text->offset;
-		}
-		if (text->addr + text->len > info->gva_end)
-			info->gva_end = text->addr + text->len;
-	}
-	info->gva_start += m->bias;
-	info->gva_end += m->bias;
+	*info = (struct sym_image_info){
+		.path = m->src.path,
+		.build_id = m->src.build_id,
+		.gva_start = m->src.start + m->bias,
+		.gva_end = m->src.end + m->bias,
+		.file_offset = m->src.file_offset,
+		.has_lines = m->src.has_lines,
+		.is_unverified = !m->is_proven,
+	};
 }
 
-static void take_frames(struct entry *e, const struct lines_frame *found, size_t nr, uint64_t start, bool is_proven)
-{
-	size_t i;
-
-	e->frames = calloc(nr, sizeof(*e->frames));
-	e->readable = calloc(nr, sizeof(*e->readable));
-	if (!e->frames || !e->readable) {
-		free(e->frames);
-		free(e->readable);
-		e->frames = NULL;
-		e->readable = NULL;
-		return;
-	}
-	for (i = 0; i < nr; i++) {
-		e->readable[i] = found[i].name ? demangle__name(found[i].name) : NULL;
-		e->frames[i] = (struct sym_frame){
-			.name = e->readable[i] ? e->readable[i] : found[i].name ? found[i].name : "",
-			.start = start,
-			.file = found[i].file,
-			.line = found[i].line,
-			.is_inline = i + 1 < nr,
-			.is_unverified = !is_proven,
-		};
-	}
-	e->nr = nr;
-}
-
-static void fill(const struct symbolizer *s, struct entry *e)
-{
-	struct lines_frame found[LINES_MAX_FRAMES];
-	struct symtab_sym sym;
-	size_t i = e->nr_asked, nr;
-
-	e->nr_asked = s->nr_members;
-	for (; i < s->nr_members; i++) {
-		if (symtab__lookup(s->members[i].st, e->key - s->members[i].bias, &sym))
-			continue;
-		nr = s->members[i].lines ? lines__lookup(s->members[i].lines, e->key - s->members[i].bias, found) : 0;
-		if (!nr)
-			memset(&found[nr++], 0, sizeof(found[0]));
-		/* The symbol table has the last word on the function itself; DWARF adds what was inlined into it. */
-		found[nr - 1].name = sym.name;
-		e->member = i;
-		take_frames(e, found, nr, sym.start + s->members[i].bias, s->members[i].is_proven);
-		return;
-	}
-}
+/* --- entries --- */
 
 static size_t slot_of(struct entry *const *index, size_t size, uint64_t key)
 {
@@ -245,7 +239,16 @@ static int grow_index(struct symbolizer *s)
 	return 0;
 }
 
-static struct entry *find_entry(struct symbolizer *s, uint64_t key)
+static int push(struct entries *list, struct entry *e)
+{
+	if (grow__to((void **)&list->all, &list->room, list->nr + 1, sizeof(*list->all)))
+		return -ENOMEM;
+	list->all[list->nr++] = e;
+	return 0;
+}
+
+/* The entry of an address; it waits to be looked up if there are images that were not asked for it. */
+static struct entry *get_entry(struct symbolizer *s, uint64_t key)
 {
 	struct entry *e;
 	size_t i;
@@ -254,19 +257,155 @@ static struct entry *find_entry(struct symbolizer *s, uint64_t key)
 		return NULL;
 	i = slot_of(s->index, s->index_size, key);
 	e = s->index[i];
-	if (e) {
-		if (!e->nr) /* images that were added since may know it */
-			fill(s, e);
-		return e;
+	if (!e) {
+		e = calloc(1, sizeof(*e));
+		if (!e)
+			return NULL;
+		e->key = key;
+		s->index[i] = e;
+		s->nr_entries++;
 	}
-	e = calloc(1, sizeof(*e));
-	if (!e)
-		return NULL;
-	e->key = key;
-	fill(s, e);
-	s->index[i] = e;
-	s->nr_entries++;
+	if (!e->nr && !e->is_waiting && e->nr_asked < s->nr_members)
+		e->is_waiting = !push(&s->waiting, e);
 	return e;
+}
+
+/* --- asking --- */
+
+typedef int (*ask_fn)(void *ctx, const uint64_t *addrs, size_t nr, struct sym_answers *out);
+
+/* Takes @a; @asked are the entries that it is about. */
+static int take_functions(struct symbolizer *s, size_t member, struct entry *const *asked, struct sym_answers *a)
+{
+	const struct member *m = &s->members[member];
+	struct sym_frame *frames, *frame;
+	const struct sym_answer *from = a->frames;
+	uint32_t i, k;
+
+	if (!a->nr_frames) {
+		sym_answers__release(a);
+		return 0;
+	}
+	frames = calloc(a->nr_frames, sizeof(*frames));
+	if (!frames || grow__to((void **)&s->batches, &s->room_batches, s->nr_batches + 1, sizeof(*s->batches))) {
+		free(frames);
+		sym_answers__release(a);
+		return -ENOMEM;
+	}
+	for (frame = frames, i = 0; i < a->nr; i++) {
+		for (k = 0; k < a->counts[i]; k++, from++)
+			frame[k] = (struct sym_frame){
+				.name = a->strings + from->name,
+				.start = from->start + m->bias,
+				.file = from->file ? a->strings + from->file : NULL,
+				.line = from->line,
+				.is_inline = k + 1 < a->counts[i],
+				.is_unverified = !m->is_proven,
+			};
+		if (!k)
+			continue;
+		asked[i]->frames = frame;
+		asked[i]->nr = k;
+		asked[i]->member = member;
+		asked[i]->has_library = push(&s->no_library, asked[i]); /* without memory there is none */
+		frame += k;
+	}
+	s->batches[s->nr_batches++] = (struct batch){ frames, a->strings };
+	a->strings = NULL;
+	sym_answers__release(a);
+	return 0;
+}
+
+/* The one copy of a name, or NULL if there is no memory. */
+static const char *keep_library(struct symbolizer *s, const char *name)
+{
+	size_t room = s->room_libraries;
+	int64_t id;
+
+	if (!s->library_ids && strpool__new(&s->library_ids))
+		return NULL;
+	id = strpool__add(s->library_ids, name, strlen(name));
+	if (id < 0 || grow__to((void **)&s->libraries, &s->room_libraries, id + 1, sizeof(*s->libraries)))
+		return NULL;
+	memset(s->libraries + room, 0, (s->room_libraries - room) * sizeof(*s->libraries));
+	if (!s->libraries[id])
+		s->libraries[id] = strdup(name);
+	return s->libraries[id];
+}
+
+/* Takes @a. */
+static int take_libraries(struct symbolizer *s, struct entry *const *asked, struct sym_answers *a)
+{
+	const struct sym_answer *from = a->frames;
+	uint32_t i;
+
+	for (i = 0; i < a->nr; from += a->counts[i++])
+		if (a->counts[i])
+			asked[i]->library = keep_library(s, a->strings + from->name);
+	sym_answers__release(a);
+	return 0;
+}
+
+/* @asked: up to SYM_MAX_ASKED entries, all for one member. */
+static void ask(struct symbolizer *s, size_t member, struct entry *const *asked, size_t nr, bool functions)
+{
+	struct member *m = &s->members[member];
+	ask_fn fn = functions ? m->src.functions : m->src.libraries;
+	uint64_t addrs[SYM_MAX_ASKED];
+	struct sym_answers a;
+	size_t done, i;
+
+	for (i = 0; i < nr; i++)
+		addrs[i] = asked[i]->key - m->bias;
+	for (done = 0; done < nr; done += i) {
+		if (fn(m->src.ctx, addrs + done, nr - done, &a))
+			return;
+		i = a.nr;
+		if (functions ? take_functions(s, member, asked + done, &a) : take_libraries(s, asked + done, &a))
+			return;
+	}
+}
+
+/* Ask a member for those of @list that it may know: for functions, all that nobody knew; for libraries, its own. */
+static void ask_member(struct symbolizer *s, size_t member, const struct entries *list, bool functions)
+{
+	struct entry *asked[SYM_MAX_ASKED], *e;
+	size_t i, nr = 0;
+
+	for (i = 0; i < list->nr; i++) {
+		e = list->all[i];
+		if (functions ? e->nr || e->nr_asked > member : e->member != member)
+			continue;
+		asked[nr++] = e;
+		if (nr == SYM_MAX_ASKED) {
+			ask(s, member, asked, nr, functions);
+			nr = 0;
+		}
+	}
+	if (nr)
+		ask(s, member, asked, nr, functions);
+}
+
+static void ask_waiting(struct symbolizer *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nr_members; i++)
+		ask_member(s, i, &s->waiting, true);
+	for (i = 0; i < s->waiting.nr; i++) {
+		s->waiting.all[i]->nr_asked = s->nr_members;
+		s->waiting.all[i]->is_waiting = false;
+	}
+	s->waiting.nr = 0;
+}
+
+void symbolizer__expect(struct symbolizer *s, uint64_t gva, bool is_return)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	get_entry(s, gva - is_return);
+	pthread_mutex_unlock(&s->lock);
 }
 
 size_t symbolizer__resolve(struct symbolizer *s, uint64_t gva, bool is_return, const struct sym_frame **frames)
@@ -277,7 +416,9 @@ size_t symbolizer__resolve(struct symbolizer *s, uint64_t gva, bool is_return, c
 	if (!s)
 		return 0;
 	pthread_mutex_lock(&s->lock);
-	e = find_entry(s, gva - is_return);
+	e = get_entry(s, gva - is_return);
+	if (e && e->is_waiting)
+		ask_waiting(s);
 	pthread_mutex_unlock(&s->lock);
 	if (!e)
 		return 0;
@@ -285,113 +426,25 @@ size_t symbolizer__resolve(struct symbolizer *s, uint64_t gva, bool is_return, c
 	return e->nr;
 }
 
-/* --- libraries --- */
-
-struct paths {
-	char **all;
-	size_t nr, cap;
-};
-
-static int visit_unit(void *ctx, const char *dir, const char *name)
-{
-	char path[LIBRARY_MAX_PATH], **all;
-	struct paths *p = ctx;
-
-	if (!library__path(path, dir, name))
-		return 0;
-	if (p->nr == p->cap) {
-		all = reallocarray(p->all, p->cap ? 2 * p->cap : 64, sizeof(*all));
-		if (!all)
-			return -ENOMEM;
-		p->all = all;
-		p->cap = p->cap ? 2 * p->cap : 64;
-	}
-	p->all[p->nr] = strdup(path);
-	return p->all[p->nr] ? (p->nr++, 0) : -ENOMEM;
-}
-
-static int find_root(struct member *m)
-{
-	char root[LIBRARY_MAX_PATH];
-	struct paths paths = { 0 };
-	const char **votes;
-	size_t i;
-	int err;
-
-	err = lines__for_each_unit(m->lines, visit_unit, &paths);
-	votes = err ? NULL : calloc(paths.nr + 1, sizeof(*votes));
-	if (votes) {
-		for (i = 0; i < paths.nr; i++)
-			votes[i] = paths.all[i];
-		library__root(root, votes, paths.nr);
-		m->root = strdup(root);
-	}
-	for (i = 0; i < paths.nr; i++)
-		free(paths.all[i]);
-	free(paths.all);
-	free(votes);
-	return m->root ? 0 : -ENOMEM;
-}
-
-/* The one copy of a name, or NULL if there is no memory. */
-static const char *keep_library(struct symbolizer *s, const char *name)
-{
-	char **libraries;
-	size_t i;
-
-	for (i = 0; i < s->nr_libraries; i++)
-		if (!strcmp(s->libraries[i], name))
-			return s->libraries[i];
-	libraries = reallocarray(s->libraries, s->nr_libraries + 1, sizeof(*libraries));
-	if (!libraries)
-		return NULL;
-	s->libraries = libraries;
-	libraries[i] = strdup(name);
-	return libraries[i] ? libraries[s->nr_libraries++] : NULL;
-}
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] ? slash + 1 : path;
-}
-
-static const char *find_library(struct symbolizer *s, const struct entry *e)
-{
-	struct member *m = &s->members[e->member];
-	char path[LIBRARY_MAX_PATH], name[LIBRARY_MAX_NAME];
-	const char *unit = NULL, *dir = NULL;
-	struct symtab_sym sym;
-
-	if (m->lines)
-		unit = lines__unit(m->lines, e->key - m->bias, &dir);
-	if (m->lines && !m->root && find_root(m))
-		return NULL;
-	if (unit && library__path(path, dir, unit) && library__name(name, m->root, path))
-		return keep_library(s, name);
-	if (!symtab__lookup(m->st, e->key - m->bias, &sym) && sym.file) {
-		/* NASM leaves the whole path that it was given. */
-		if (*sym.file == '/' && library__path(path, NULL, sym.file) &&
-		    library__name(name, m->root ? m->root : "", path))
-			return keep_library(s, name);
-		return keep_library(s, base_name(sym.file));
-	}
-	snprintf(name, sizeof(name), "[%.*s]", (int)sizeof(name) - 3, base_name(image__path(m->img)));
-	return keep_library(s, name);
-}
-
 const char *symbolizer__library(struct symbolizer *s, uint64_t gva, bool is_return)
 {
 	const char *library = NULL;
 	struct entry *e;
+	size_t i;
 
 	if (!s)
 		return NULL;
 	pthread_mutex_lock(&s->lock);
-	e = find_entry(s, gva - is_return);
-	if (e && e->nr && !e->library)
-		e->library = find_library(s, e);
+	e = get_entry(s, gva - is_return);
+	if (e && e->is_waiting)
+		ask_waiting(s);
+	if (e && e->nr && !e->has_library) {
+		for (i = 0; i < s->nr_members; i++)
+			ask_member(s, i, &s->no_library, false);
+		for (i = 0; i < s->no_library.nr; i++)
+			s->no_library.all[i]->has_library = true;
+		s->no_library.nr = 0;
+	}
 	if (e)
 		library = e->library;
 	pthread_mutex_unlock(&s->lock);

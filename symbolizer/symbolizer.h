@@ -18,11 +18,12 @@
 #include <stdint.h>
 
 struct image;
+struct sym_source;
 struct symbolizer;
 
 /* One function at an address. With inlined functions an address has several, innermost first. */
 struct sym_frame {
-	const char *name;   /* readable name; never NULL, may contain any byte an ELF file can hold but NUL */
+	const char *name;   /* readable name; never NULL, may contain any byte an ELF file can hold but NUL; up to 8 KiB */
 	uint64_t start;	    /* GVA of the function's first byte (of the enclosing function for an inlined one) */
 	const char *file;   /* source file, or NULL when there are no line tables */
 	uint32_t line;	    /* 1-based, 0 when unknown */
@@ -61,6 +62,14 @@ void symbolizer__put(struct symbolizer *s); /* accepts NULL */
  */
 int symbolizer__add_image(struct symbolizer *s, struct image *img, uint64_t bias, bool is_proven);
 
+/**
+ * symbolizer__add_source() - let another one answer for the addresses of an image, see sym_answers.h.
+ * @src: copied; its ctx is taken, also on error.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int symbolizer__add_source(struct symbolizer *s, const struct sym_source *src, uint64_t bias, bool is_proven);
+
 /** symbolizer__without_lines() - images that are added later show no inlined functions and no source lines. */
 void symbolizer__without_lines(struct symbolizer *s);
 
@@ -79,6 +88,13 @@ void symbolizer__image_info(const struct symbolizer *s, size_t i, struct sym_ima
  */
 size_t symbolizer__resolve(struct symbolizer *s, uint64_t gva, bool is_return,
 			   const struct sym_frame **frames);
+
+/**
+ * symbolizer__expect() - this address will be resolved. The first one of those that were told so is asked for together
+ * with the others, which is cheaper where another process has to be asked.
+ * @s: NULL is allowed. Other parameters: as for symbolizer__resolve().
+ */
+void symbolizer__expect(struct symbolizer *s, uint64_t gva, bool is_return);
 
 /**
  * symbolizer__library() - the micro-library or module that the code at an address belongs to.

@@ -18,7 +18,9 @@ struct unwind_table {
 	uint64_t base;
 	struct ukp_unwind_page *pages;
 	struct ukp_unwind_row *rows;
-	struct unwind_rules *rules;
+	struct unwind_rules *rules; /* NULL: imported */
+	struct ukp_unwind_rule *own_rules; /* NULL: not imported */
+	size_t nr_own_rules;
 	size_t nr_pages;
 	size_t nr_rows;
 	struct unwind_stats stats;
@@ -250,11 +252,96 @@ int unwind_table__new(struct unwind_table **out, struct image *img)
 	return 0;
 }
 
+/* --- a table of another process --- */
+
+static bool is_rule(const struct ukp_unwind_rule *r)
+{
+	const uint8_t flags = UKP_UNWIND_SIGNAL | UKP_UNWIND_SAVES_SP | UKP_UNWIND_ENTRY | UKP_UNWIND_PART;
+
+	return r->cfa < UKP_CFA_MAX && r->rbp < UKP_RBP_MAX && !(r->flags & ~flags) && !r->reserved[0] &&
+	       !r->reserved[1] && !r->reserved[2];
+}
+
+/* The rows of a page begin at offset 0 and go up, and none is shared with another page. */
+static bool is_page(const struct unwind_arrays *a, const struct ukp_unwind_page *page, uint64_t next)
+{
+	const struct ukp_unwind_row *rows = a->rows + page->first;
+	uint32_t i;
+
+	if (!page->nr)
+		return true;
+	if (page->first != next || page->nr > PAGE || page->nr > a->nr_rows - next || rows[0].offset)
+		return false;
+	for (i = 0; i < page->nr; i++)
+		if (rows[i].rule >= a->nr_rules || (i && rows[i].offset < rows[i - 1].offset))
+			return false;
+	return true;
+}
+
+static bool is_table(const struct unwind_arrays *a)
+{
+	uint64_t next = 0;
+	size_t i;
+
+	if (!a->nr_pages || a->nr_pages > UNWIND_MAX_PAGES || !a->nr_rows || a->nr_rows > UNWIND_MAX_ROWS ||
+	    a->nr_rules <= UKP_UNWIND_RULE_UNSUPPORTED || a->nr_rules > UNWIND_MAX_RULES || a->base % PAGE ||
+	    a->base + a->nr_pages * PAGE - 1 < a->base)
+		return false;
+	for (i = 0; i < a->nr_rules; i++)
+		if (!is_rule(&a->rules[i]))
+			return false;
+	for (i = 0; i < a->nr_pages; i++) {
+		if (!is_page(a, &a->pages[i], next))
+			return false;
+		next += a->pages[i].nr;
+	}
+	return next == a->nr_rows && a->rules[UKP_UNWIND_RULE_NONE].cfa == UKP_CFA_NONE &&
+	       a->rules[UKP_UNWIND_RULE_UNSUPPORTED].cfa == UKP_CFA_UNSUPPORTED;
+}
+
+static void *copy_of(const void *array, size_t len)
+{
+	void *copy = malloc(len);
+
+	return copy ? memcpy(copy, array, len) : NULL;
+}
+
+int unwind_table__import(struct unwind_table **out, const struct unwind_arrays *arrays, const struct unwind_stats *stats)
+{
+	struct unwind_table *t;
+
+	if (!is_table(arrays))
+		return -EBADMSG;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->base = arrays->base;
+	t->nr_pages = arrays->nr_pages;
+	t->nr_rows = arrays->nr_rows;
+	t->nr_own_rules = arrays->nr_rules;
+	t->stats = *stats;
+	t->pages = copy_of(arrays->pages, t->nr_pages * sizeof(*t->pages));
+	t->rows = copy_of(arrays->rows, t->nr_rows * sizeof(*t->rows));
+	t->own_rules = copy_of(arrays->rules, t->nr_own_rules * sizeof(*t->own_rules));
+	if (!t->pages || !t->rows || !t->own_rules) {
+		unwind_table__free(t);
+		return -ENOMEM;
+	}
+	*out = t;
+	return 0;
+}
+
+static const struct ukp_unwind_rule *all_rules(const struct unwind_table *t)
+{
+	return t->own_rules ? t->own_rules : unwind_rules__all(t->rules);
+}
+
 void unwind_table__free(struct unwind_table *t)
 {
 	if (!t)
 		return;
 	unwind_rules__free(t->rules);
+	free(t->own_rules);
 	free(t->pages);
 	free(t->rows);
 	free(t);
@@ -262,7 +349,7 @@ void unwind_table__free(struct unwind_table *t)
 
 const struct ukp_unwind_rule *unwind_table__lookup(const struct unwind_table *t, uint64_t addr, unsigned int *steps)
 {
-	const struct ukp_unwind_rule *rules = unwind_rules__all(t->rules);
+	const struct ukp_unwind_rule *rules = all_rules(t);
 	uint32_t lo, hi, mid;
 	uint64_t page = (addr - t->base) >> UKP_UNWIND_PAGE_BITS;
 	unsigned int i;
@@ -292,10 +379,10 @@ void unwind_table__arrays(const struct unwind_table *t, struct unwind_arrays *ou
 		.base = t->base,
 		.pages = t->pages,
 		.rows = t->rows,
-		.rules = unwind_rules__all(t->rules),
+		.rules = all_rules(t),
 		.nr_pages = t->nr_pages,
 		.nr_rows = t->nr_rows,
-		.nr_rules = unwind_rules__nr(t->rules),
+		.nr_rules = t->own_rules ? t->nr_own_rules : unwind_rules__nr(t->rules),
 	};
 }
 

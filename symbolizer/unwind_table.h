@@ -17,6 +17,11 @@
 
 #include "unwind_row.h"
 
+/* Of one table; code beyond is too far from the rest, or the sections are too large. */
+#define UNWIND_MAX_PAGES (1u << 20)
+#define UNWIND_MAX_ROWS	 (40u << 20)
+#define UNWIND_MAX_RULES (1u << 16)
+
 struct image;
 struct unwind_table;
 
@@ -54,6 +59,14 @@ struct unwind_stats {
  */
 int unwind_table__new(struct unwind_table **out, struct image *img);
 void unwind_table__free(struct unwind_table *t); /* accepts NULL */
+
+/**
+ * unwind_table__import() - a table that another process has compiled, and that need not be trusted.
+ * @arrays, @stats: copied. Every index, bound and enumerated value is checked.
+ *
+ * Return: 0; -EBADMSG if unwind_table__new() could not have made it; -ENOMEM.
+ */
+int unwind_table__import(struct unwind_table **out, const struct unwind_arrays *arrays, const struct unwind_stats *stats);
 
 /**
  * unwind_table__lookup() - the rule of an address.

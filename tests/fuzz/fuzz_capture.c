@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	log__set_level(LOG_LEVEL_ERR);
 	fd = fuzz_file(data, len, path);
 	FUZZ_DEMAND(!recording__new(&rec));
-	FUZZ_DEMAND(!naming__new(&naming, NULL));
+	FUZZ_DEMAND(!naming__new(&naming, &(struct naming_opts){ 0 }));
 	if (capture__read(path, rec, NULL) == CAPTURE_OK) {
 		if (recording__is_of_exits(rec))
 			what.measure = SNAP_MEASURE_EXITS;

@@ -42,17 +42,17 @@ static void look_up_rules(struct image *img, const uint64_t *addrs, size_t nr)
 	unwind_table__free(table);
 }
 
-static void look_up_lines(const char *path, const uint64_t *addrs, size_t nr)
+static void look_up_lines(int fd, const uint64_t *addrs, size_t nr)
 {
 	struct lines_frame frames[LINES_MAX_FRAMES];
 	struct lines *lines;
 	size_t i;
 
-	if (lines__open(&lines, path))
+	if (lines__open(&lines, fd))
 		return;
 	for (i = 0; i < nr; i++) {
 		FUZZ_DEMAND(lines__lookup(lines, addrs[i], frames) <= LINES_MAX_FRAMES);
-		lines__unit(lines, addrs[i]);
+		lines__unit(lines, addrs[i], NULL);
 	}
 	lines__free(lines);
 }
@@ -82,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		}
 		look_up_names(img, addrs, nr);
 		look_up_rules(img, addrs, nr);
-		look_up_lines(path, addrs, nr);
+		look_up_lines(fd, addrs, nr);
 		image__free(img);
 	}
 	close(fd);

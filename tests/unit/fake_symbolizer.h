@@ -96,6 +96,11 @@ size_t symbolizer__resolve(struct symbolizer *s, uint64_t gva, bool is_return,
 	return 0;
 }
 
+void symbolizer__expect(struct symbolizer *s, uint64_t gva, bool is_return)
+{
+	(void)s, (void)gva, (void)is_return;
+}
+
 /* The file of the function that is not inlined. */
 const char *symbolizer__library(struct symbolizer *s, uint64_t gva, bool is_return)
 {

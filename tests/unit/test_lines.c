@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Lines and inlined functions of this very program, which knows where its code is. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,11 +43,22 @@ static __attribute__((noinline)) void plain(void)
 	HERE(in_plain); plain_line = __LINE__;
 }
 
+static int open_lines(struct lines **out, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	err = lines__open(out, fd);
+	close(fd);
+	return err;
+}
+
 static struct lines *open_self(void)
 {
 	struct lines *l = NULL;
 
-	assert_int_equal(lines__open(&l, "/proc/self/exe"), 0);
+	assert_int_equal(open_lines(&l, "/proc/self/exe"), 0);
 	return l;
 }
 
@@ -114,9 +126,9 @@ static void what_is_not_covered_is_nothing(void **state)
 	assert_null(lines__unit(l, UINT64_MAX, NULL));
 	lines__free(l);
 	l = NULL;
-	assert_int_equal(lines__open(&l, "/nonexistent"), -ENOENT);
-	assert_int_equal(lines__open(&l, "/dev/null"), -ENOENT);
-	assert_int_equal(lines__open(&l, "/bin/true"), -ENOENT);
+	assert_int_equal(open_lines(&l, "/nonexistent"), -ENOENT);
+	assert_int_equal(open_lines(&l, "/dev/null"), -ENOENT);
+	assert_int_equal(open_lines(&l, "/bin/true"), -ENOENT);
 	assert_null(l);
 }
 
@@ -158,7 +170,7 @@ static void broken_tables_do_no_harm(void **state)
 			copy[at] = (char)next_random(&seed);
 		}
 		assert_int_equal(pwrite(fd, copy, len, 0), (ssize_t)len);
-		if (lines__open(&l, path))
+		if (open_lines(&l, path))
 			continue;
 		for (k = 0; k < 200; k++)
 			lines__lookup(l, next_random(&seed) % len, frames);

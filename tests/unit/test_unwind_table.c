@@ -1062,9 +1062,75 @@ static int setup(void **state)
 	return elf_setup(state);
 }
 
+/* What another process made is taken if it could have been made here, and whatever it is, nothing is read beyond. */
+static void a_foreign_table_is_checked(void **state)
+{
+	static const uint8_t values[] = { 0, 1, 2, 0x7f, 0x80, 0xff };
+	const struct ukp_unwind_rule *a, *b;
+	struct unwind_table *t = NULL, *copy = NULL;
+	struct unwind_arrays arrays, broken;
+	struct unwind_stats stats;
+	struct image *img = NULL;
+	size_t len[3], i, k, n, nr_refused = 0;
+	uint8_t *bytes[3];
+	uint64_t addr, x = 88172645463325252ull;
+
+	(void)state;
+	assert_int_equal(image__open(&img, beside("odd_cfi")), IMAGE_OK);
+	assert_int_equal(unwind_table__new(&t, img), 0);
+	unwind_table__arrays(t, &arrays);
+	unwind_table__stats(t, &stats);
+	assert_int_equal(unwind_table__import(&copy, &arrays, &stats), 0);
+	for (addr = arrays.base; addr < arrays.base + (arrays.nr_pages << UKP_UNWIND_PAGE_BITS); addr += 3) {
+		a = unwind_table__lookup(t, addr, NULL);
+		b = unwind_table__lookup(copy, addr, NULL);
+		assert_memory_equal(a, b, sizeof(*a));
+	}
+	unwind_table__free(copy);
+
+	len[0] = arrays.nr_pages * sizeof(*arrays.pages);
+	len[1] = arrays.nr_rows * sizeof(*arrays.rows);
+	len[2] = arrays.nr_rules * sizeof(*arrays.rules);
+	for (i = 0; i < 3; i++) {
+		bytes[i] = malloc(len[i]);
+		assert_non_null(bytes[i]);
+	}
+	for (n = 0; n < 20000; n++) {
+		memcpy(bytes[0], arrays.pages, len[0]);
+		memcpy(bytes[1], arrays.rows, len[1]);
+		memcpy(bytes[2], arrays.rules, len[2]);
+		i = next_random(&x) % 3;
+		k = next_random(&x) % len[i];
+		bytes[i][k] = values[next_random(&x) % sizeof(values)];
+		broken = arrays;
+		broken.pages = (void *)bytes[0];
+		broken.rows = (void *)bytes[1];
+		broken.rules = (void *)bytes[2];
+		if (n % 7 == 0)
+			broken.nr_rows--;
+		copy = NULL;
+		if (unwind_table__import(&copy, &broken, &stats)) {
+			nr_refused++;
+			assert_null(copy);
+			continue;
+		}
+		for (addr = arrays.base; addr < arrays.base + 0x3000; addr += 17) {
+			b = unwind_table__lookup(copy, addr, NULL);
+			assert_true(b->cfa < UKP_CFA_MAX && b->rbp < UKP_RBP_MAX);
+		}
+		unwind_table__free(copy);
+	}
+	assert_true(nr_refused > 5000); /* of each kind there was a lot */
+	for (i = 0; i < 3; i++)
+		free(bytes[i]);
+	unwind_table__free(t);
+	image__free(img);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_foreign_table_is_checked),
 		cmocka_unit_test(guests_agree),
 		cmocka_unit_test(this_program_agrees),
 		cmocka_unit_test(libc_agrees),

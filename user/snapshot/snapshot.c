@@ -120,6 +120,7 @@ int snapshot__add_stack(struct snapshot *s, const struct snap_stack *stack)
 	struct snap_stack *stacks;
 	uint64_t *frames = NULL;
 	size_t cap;
+	uint32_t i;
 
 	if (s->nr_stacks == s->cap_stacks) {
 		cap = s->cap_stacks ? 2 * s->cap_stacks : 64;
@@ -142,6 +143,8 @@ int snapshot__add_stack(struct snapshot *s, const struct snap_stack *stack)
 	s->stacks[s->nr_stacks] = *stack;
 	s->stacks[s->nr_stacks].host = host;
 	s->stacks[s->nr_stacks++].frames = frames;
+	for (i = 0; i < stack->nr_frames; i++)
+		symbolizer__expect(s->vms[stack->vm].syms, frames[i], i > 0);
 	return 0;
 }
 

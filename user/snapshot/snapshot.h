@@ -117,6 +117,8 @@ int snapshot__add_vm(struct snapshot *s, const struct snap_vm *vm);
  * @stack: copied with its frames; equal stacks (all but count and weight) are merged by
  *	snapshot__seal(). @stack->stop must be a static string or NULL.
  *
+ * The symbolizer of its VM is told to expect its addresses.
+ *
  * Return: 0 or -ENOMEM.
  */
 int snapshot__add_stack(struct snapshot *s, const struct snap_stack *stack);
