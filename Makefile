@@ -32,16 +32,18 @@ snapshot_SRCS   := $(wildcard user/snapshot/*.c)
 snapshot_INC    := -Iuser/base -Iuser/snapshot -Isymbolizer
 symbolizer_SRCS := $(wildcard symbolizer/*.c)
 symbolizer_INC  := -Isymbolizer -Iuser/base
+reader_SRCS     := $(wildcard user/reader/*.c)
+reader_INC      := -Iuser/reader -Iuser/base -Isymbolizer
 exporters_SRCS  := $(wildcard exporters/*.c)
 exporters_ASM   := $(wildcard exporters/*.S)
 exporters_INC   := -Iexporters -Iuser/base -Iuser/snapshot -Isymbolizer
 http_SRCS       := $(wildcard exporters/http/*.c)
 http_INC        := -Iexporters/http -Iuser/base
 user_SRCS       := $(wildcard user/*.c)
-user_INC        := -Iuser -Iuser/base -Iuser/snapshot -Isymbolizer -Iexporters -Iexporters/http -Ibpf -I$(O)
+user_INC        := -Iuser -Iuser/base -Iuser/snapshot -Iuser/reader -Isymbolizer -Iexporters -Iexporters/http -Ibpf -I$(O)
 
-LIB_OBJS := $(patsubst %.c,$(O)/%.o,$(base_SRCS) $(snapshot_SRCS) $(symbolizer_SRCS) $(exporters_SRCS) $(http_SRCS) \
-	      $(filter-out user/main.c,$(user_SRCS))) $(patsubst %.S,$(O)/%.o,$(exporters_ASM))
+LIB_OBJS := $(patsubst %.c,$(O)/%.o,$(base_SRCS) $(snapshot_SRCS) $(symbolizer_SRCS) $(reader_SRCS) $(exporters_SRCS) \
+	      $(http_SRCS) $(filter-out user/main.c,$(user_SRCS))) $(patsubst %.S,$(O)/%.o,$(exporters_ASM))
 LIB      := $(O)/libukprof.a
 
 DEPS     = -MMD -MP -MF $@.d
@@ -62,6 +64,10 @@ $(O)/user/snapshot/%.o: user/snapshot/%.c
 $(O)/symbolizer/%.o: symbolizer/%.c
 	@mkdir -p $(@D)
 	$(call compile,$(symbolizer_INC))
+
+$(O)/user/reader/%.o: user/reader/%.c
+	@mkdir -p $(@D)
+	$(call compile,$(reader_INC))
 
 $(O)/exporters/%.o: exporters/%.c
 	@mkdir -p $(@D)
@@ -99,7 +105,7 @@ $(O)/ukprof.skel.h: $(O)/ukprof.bpf.o
 # --- unit tests: tests/unit/test_NAME.c is one cmocka program, linked with the library ---
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
-UNIT_INC   := $(exporters_INC) -Iexporters/http -Iuser -Ibpf -Itests/unit -I$(O)
+UNIT_INC   := $(exporters_INC) -Iexporters/http -Iuser -Iuser/reader -Ibpf -Itests/unit -I$(O)
 
 $(O)/unit/%.o: tests/unit/%.c
 	@mkdir -p $(@D)
@@ -175,6 +181,7 @@ test:
 base_HDRS       := $(wildcard user/base/*.h)
 snapshot_HDRS   := $(wildcard user/snapshot/*.h)
 symbolizer_HDRS := $(wildcard symbolizer/*.h)
+reader_HDRS     := $(wildcard user/reader/*.h)
 exporters_HDRS  := $(wildcard exporters/*.h)
 http_HDRS       := $(wildcard exporters/http/*.h)
 user_HDRS       := $(wildcard user/*.h)
@@ -184,13 +191,22 @@ bpf_INC         := -Isymbolizer -include linux/types.h
 check_header = $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -Werror -fsyntax-only $(2) -include $(1) -x c /dev/null
 
 check-headers: $(O)/ukprof.skel.h
-	@$(foreach f,base snapshot symbolizer exporters http user bpf,$(foreach h,$($(f)_HDRS), \
+	@$(foreach f,base snapshot symbolizer reader exporters http user bpf,$(foreach h,$($(f)_HDRS), \
 		$(call check_header,$(h),$($(f)_INC)) &&)) echo "ok headers"
 
-check: check-headers $(UNIT_TESTS)
+# What has rights parses no foreign file: only user/reader may use what does, and only in its child.
+PARSERS := image__(open|open_fd|attach) debug_file__(try|attach) (symtab|unwind_table|image_names)__new lines__open \
+	   symbolizer__add_image locate__(find|check) (elf|gelf|dwarf)_.*
+RIGHTED := $(filter-out $(O)/user/reader/reader_child.o,$(filter $(O)/user/% $(O)/exporters/%,$(LIB_OBJS)))
+
+check-readers: $(LIB)
+	@if nm -A -u $(RIGHTED) | grep -E $(foreach p,$(PARSERS),-e ' U $(p)$$'); then \
+		echo "not ok readers: who has rights parses foreign files" >&2; exit 1; else echo "ok readers"; fi
+
+check: check-headers check-readers $(UNIT_TESTS)
 	@ASAN_OPTIONS=detect_leaks=1 tests/unit/run $(UNIT_TESTS)
 
-.PHONY: check check-headers
+.PHONY: check check-headers check-readers
 
 # --- fuzzing: tests/fuzz/fuzz_NAME.c is one libFuzzer program; one minute each, FUZZ_SECONDS=N for more ---
 
@@ -364,7 +380,7 @@ $(O)/unit/test_unwinding: | guests
 
 $(O)/bench/%.o: tests/bench/%.c
 	@mkdir -p $(@D)
-	$(call compile,$(exporters_INC) $(http_INC))
+	$(call compile,$(exporters_INC) $(http_INC) -Iuser/reader)
 
 $(O)/bench/%: $(O)/bench/%.o $(LIB)
 	$(call say,LD)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@

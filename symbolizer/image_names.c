@@ -260,7 +260,7 @@ static const char *find_library(struct image_names *n, uint64_t addr, const stru
 
 	if (lines)
 		unit = lines__unit(n->lines, addr, &dir);
-	if (unit && !n->root && find_root(n))
+	if (lines && !n->root && find_root(n))
 		return NULL;
 	if (unit && library__path(path, dir, unit) && library__name(name, n->root, path))
 		return name;

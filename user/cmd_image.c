@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "log.h"
+#include "readers.h"
 
 /* FILE@0x1000; a file whose own name ends like that goes first. */
 static void add_image(struct naming_opts *o, char *arg)
@@ -44,4 +46,13 @@ error_t cmd_image__parse(int key, char *arg, struct naming_opts *o)
 		return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
+}
+
+bool cmd_image__start_readers(struct readers **out)
+{
+	int err = readers__start(out, NULL);
+
+	if (err)
+		log_err("reader: no process can be made that reads images: %s", strerror(-err));
+	return !err;
 }

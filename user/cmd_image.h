@@ -27,4 +27,10 @@ enum { CMD_IMAGE_FORCE = 2064, CMD_IMAGE_DEBUG_DIR }; /* keys */
  */
 error_t cmd_image__parse(int key, char *arg, struct naming_opts *o);
 
+/**
+ * cmd_image__start_readers() - as readers__start(). Call it before anything that a reader is not to have: BPF programs,
+ * threads. Return: false: it was reported.
+ */
+bool cmd_image__start_readers(struct readers **out);
+
 #endif /* USER_CMD_IMAGE_H */

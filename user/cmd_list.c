@@ -9,17 +9,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd_image.h"
 #include "hostinfo.h"
-#include "debug_file.h"
-#include "image.h"
 #include "json.h"
 #include "kvm_scan.h"
 #include "loader.h"
 #include "log.h"
 #include "name.h"
+#include "readers.h"
 #include "rights.h"
 #include "strbuf.h"
-#include "symtab.h"
 #include "vm_registry.h"
 
 struct list_opts {
@@ -71,15 +70,15 @@ struct row {
 };
 
 struct rows {
+	struct readers *readers;
 	struct row *rows;
 	size_t nr;
 };
 
-static void judge_symbols(struct row *row, const char *image)
+static void judge_symbols(struct readers *readers, struct row *row, const char *image)
 {
 	enum image_verdict verdict;
-	struct image *img = NULL;
-	struct symtab *st = NULL;
+	struct reader *img = NULL;
 	char *twin;
 	int err;
 
@@ -88,22 +87,24 @@ static void judge_symbols(struct row *row, const char *image)
 		return;
 	}
 	twin = vmm_info__symbol_twin(image);
-	verdict = image__open(&img, twin ? twin : image);
-	if (verdict) {
-		snprintf(row->symbols, sizeof(row->symbols), "no: %s%s%s", image__verdict_str(verdict),
-			 verdict == IMAGE_UNREADABLE ? ": " : "", verdict == IMAGE_UNREADABLE ? strerror(errno) : "");
+	verdict = reader__open(readers, twin ? twin : image, false, &img);
+	if (verdict == IMAGE_UNREADABLE) {
+		snprintf(row->symbols, sizeof(row->symbols), "no: %s: %s", image__verdict_str(verdict), strerror(errno));
+	} else if (verdict) {
+		snprintf(row->symbols, sizeof(row->symbols), "no: %s", image__verdict_str(verdict));
 	} else {
-		debug_file__attach(img, NULL, NULL);
-		err = symtab__new(&st, img);
+		reader__attach_debug_file(img, NULL, NULL);
+		err = reader__read_symbols(img);
 		row->has_symbols = !err;
 		if (!err)
 			snprintf(row->symbols, sizeof(row->symbols), "yes%s%s", twin ? ": " : "", twin ? twin : "");
 		else
 			snprintf(row->symbols, sizeof(row->symbols), "no: %s",
-				 err == -ENOENT ? "stripped" : "malformed symbol table");
+				 err == -EIO	? image__verdict_str(reader__verdict(img)) :
+				 err == -ENOENT ? "stripped" :
+						  "malformed symbol table");
 	}
-	symtab__free(st);
-	image__free(img);
+	reader__put(img);
 	free(twin);
 }
 
@@ -124,7 +125,7 @@ static int add_row(struct rows *rows, const char *name, const struct vmm_info *i
 	r->image = info->image_shown ? strdup(info->image_shown) : NULL;
 	r->nr_vcpus = nr_vcpus;
 	r->mem_bytes = mem_bytes;
-	judge_symbols(r, info->image);
+	judge_symbols(rows->readers, r, info->image);
 	return r->name && r->vmm ? 0 : -ENOMEM;
 }
 
@@ -282,6 +283,9 @@ static int run(int argc, char **argv)
 		log_hint("mount -t proc proc /proc");
 		return CLI_FAILED;
 	}
+	/* Without, the list has no word on symbols, and that was said. */
+	if (!cmd_image__start_readers(&rows.readers))
+		rows.readers = NULL;
 	if (rights__missing(false) || load_quietly(&l, &lo)) {
 		log_info("list: memory sizes are unknown, for no BPF programs can be loaded: see 'ukprof check'");
 		err = list_by_proc(&rows);
@@ -301,6 +305,7 @@ static int run(int argc, char **argv)
 		free(rows.rows[i].image);
 	}
 	free(rows.rows);
+	readers__stop(rows.readers);
 	return err ? CLI_FAILED : cli__close_stdout();
 }
 

@@ -18,6 +18,7 @@
 #include "hostinfo.h"
 #include "log.h"
 #include "naming.h"
+#include "readers.h"
 #include "recording.h"
 #include "session.h"
 #include "snapshot.h"
@@ -315,11 +316,12 @@ static bool is_capture(const struct record_opts *o)
 	return len > 4 && !strcmp(o->output + len - 4, ".ukp");
 }
 
-static int run_record(const struct record_opts *o)
+static int run_record(struct record_opts *o)
 {
 	struct session_ops ops = { .tick = on_tick, .linear_offset = on_linear_offset, .tables = on_tables };
 	const struct exporter *exporter = NULL;
 	struct session *session = NULL;
+	struct readers *readers = NULL;
 	enum session_status status;
 	struct output *out = NULL;
 	struct record r = {
@@ -334,15 +336,18 @@ static int run_record(const struct record_opts *o)
 		if (!exporter)
 			return CLI_USAGE;
 	}
+	if (!cmd_image__start_readers(&readers))
+		return CLI_FAILED;
+	o->view.images.readers = o->session.readers = readers;
 	switch (cmd_view__naming(&o->view, &r.naming)) {
 	case 0:
 		break;
 	case -EINVAL:
-		return CLI_FAILED;
+		goto out;
 	default:
 		goto no_memory;
 	}
-	if (recording__new(&r.rec) || (o->session.host_stacks && host_names__new(&r.host)))
+	if (recording__new(&r.rec) || (o->session.host_stacks && host_names__new(&r.host, readers)))
 		goto no_memory;
 	status = session__new(&session, &o->session, r.rec);
 	if (status) {
@@ -394,6 +399,7 @@ out:
 	recording__free(r.rec);
 	naming__free(r.naming);
 	host_names__free(r.host);
+	readers__stop(readers);
 	return ret;
 }
 

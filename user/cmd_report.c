@@ -13,6 +13,7 @@
 #include "exporter.h"
 #include "log.h"
 #include "naming.h"
+#include "readers.h"
 #include "recording.h"
 #include "snapshot.h"
 
@@ -96,12 +97,13 @@ static int read_capture(const char *path, struct recording *rec)
 	return CLI_OK;
 }
 
-static int run_report(const struct report_opts *o)
+static int run_report(struct report_opts *o)
 {
 	const char *path = o->output ? o->output : "-";
 	const struct exporter *exporter;
 	struct recording *rec = NULL;
 	struct snapshot *snap = NULL;
+	struct readers *readers = NULL;
 	struct naming *naming = NULL;
 	struct output *out = NULL;
 	struct naming_what what;
@@ -111,6 +113,9 @@ static int run_report(const struct report_opts *o)
 	exporter = cli__format(o->format ? o->format : o->output ? NULL : "text", o->output, false);
 	if (!exporter)
 		return CLI_USAGE;
+	if (!cmd_image__start_readers(&readers))
+		return CLI_FAILED;
+	o->view.images.readers = readers;
 	err = cmd_view__naming(&o->view, &naming);
 	if (!err)
 		err = recording__new(&rec);
@@ -155,6 +160,7 @@ out:
 	snapshot__put(snap);
 	recording__free(rec);
 	naming__free(naming);
+	readers__stop(readers);
 	return ret;
 }
 

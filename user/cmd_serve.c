@@ -8,6 +8,7 @@
 #include "cmd_image.h"
 #include "log.h"
 #include "opener.h"
+#include "readers.h"
 #include "rights.h"
 #include "serve_collector.h"
 #include "serve_front.h"
@@ -182,6 +183,7 @@ static const struct argp argp = {
 
 static int run_serve(struct serve_opts *o)
 {
+	struct readers *readers = NULL;
 	struct opener *opener = NULL;
 	int sock, ret, err;
 	pid_t front;
@@ -204,7 +206,12 @@ static int run_serve(struct serve_opts *o)
 	if (err)
 		log_warn("serve: rights can't be kept apart: %s", strerror(-err));
 	o->collector.session.sampler.opener = opener;
+	/* Without, there are metrics, and addresses instead of names: more than nothing. It was said. */
+	if (!cmd_image__start_readers(&readers))
+		readers = NULL;
+	o->collector.images.readers = o->collector.session.readers = readers;
 	ret = serve_collector__run(&o->collector, front, sock);
+	readers__stop(readers);
 	opener__stop(opener);
 	return ret;
 }

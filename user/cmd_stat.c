@@ -20,6 +20,7 @@
 #include "kvm_watch.h"
 #include "log.h"
 #include "naming.h"
+#include "readers.h"
 #include "recording.h"
 #include "session.h"
 #include "sink.h"
@@ -279,13 +280,14 @@ static int report(const struct stat_cmd_opts *o, const struct stat_format *forma
 	return ret;
 }
 
-static int run_stat(const struct stat_cmd_opts *o)
+static int run_stat(struct stat_cmd_opts *o)
 {
 	static const struct session_ops ops = { .tick = on_tick, .vm_new = on_vm_new };
 	struct kvm_watch *kvm = NULL;
 	const struct stat_format *format;
 	struct recording *rec = NULL;
 	struct session *session = NULL;
+	struct readers *readers = NULL;
 	struct naming *naming = NULL;
 	enum session_status status;
 	struct output *out = NULL;
@@ -300,6 +302,9 @@ static int run_stat(const struct stat_cmd_opts *o)
 				 o->format, level__name(o->session.level));
 	if (o->stat.by_library && strcmp(o->format, "text"))
 		cli__usage_error("leave -f out, or take --by function", "-f %s knows no libraries", o->format);
+	if (!cmd_image__start_readers(&readers))
+		return CLI_FAILED;
+	o->images.readers = o->session.readers = readers;
 	err = naming__new(&naming, &o->images);
 	if (!err)
 		err = recording__new(&rec);
@@ -333,6 +338,7 @@ out:
 	session__free(session);
 	recording__free(rec);
 	naming__free(naming);
+	readers__stop(readers);
 	kvm_watch__free(kvm);
 	return ret;
 }

@@ -201,7 +201,11 @@ static int add_site(struct builder *b, uint32_t vm, const struct exit_site *site
 	s->sites = sites;
 	sites[s->nr_sites] = *site;
 	sites[s->nr_sites].vm = vm_index(b, vm);
-	s->nr_sites += sites[s->nr_sites].vm != UINT32_MAX;
+	if (sites[s->nr_sites].vm == UINT32_MAX)
+		return 0;
+	if (site->has_rip && sites[s->nr_sites].vm < s->nr_vms)
+		symbolizer__expect(s->vms[sites[s->nr_sites].vm].syms, site->rip, false);
+	s->nr_sites++;
 	return 0;
 }
 

@@ -9,26 +9,21 @@
 #include <string.h>
 
 #include "demangle.h"
-#include "image.h"
 #include "kallsyms.h"
 #include "log.h"
 #include "profile.h"
+#include "readers.h"
 #include "recording.h"
-#include "symtab.h"
+#include "sym_answers.h"
 
 #define MAX_FILES    1024  /* of all VMMs together; a QEMU maps about a hundred */
 #define MAX_MAPPINGS 4096 /* executable ones of one VMM */
-#define MAX_SEGMENTS 16
 
 /* An ELF file that a VMM has mapped. */
 struct file {
 	uint32_t vm; /* its root folder is where the path leads from */
 	char *path;
-	struct symtab *st; /* NULL: it has no symbols */
-	size_t nr_texts;
-	struct {
-		uint64_t offset, len, addr;
-	} texts[MAX_SEGMENTS];
+	struct reader *img; /* NULL: it has no symbols */
 };
 
 /* Executable memory of a VMM. */
@@ -46,6 +41,7 @@ struct vmm {
 };
 
 struct host_names {
+	struct readers *readers;
 	size_t next; /* stack of the profile */
 	bool has_kernel;
 	struct kallsyms_table kernel;
@@ -55,13 +51,14 @@ struct host_names {
 	size_t nr_vmms;
 };
 
-int host_names__new(struct host_names **out)
+int host_names__new(struct host_names **out, struct readers *readers)
 {
 	struct host_names *h;
 
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return -ENOMEM;
+	h->readers = readers;
 	*out = h;
 	return 0;
 }
@@ -84,7 +81,7 @@ void host_names__free(struct host_names *h)
 	if (!h)
 		return;
 	for (i = 0; i < h->nr_files; i++) {
-		symtab__free(h->files[i].st);
+		reader__put(h->files[i].img);
 		free(h->files[i].path);
 	}
 	for (i = 0; i < h->nr_vmms; i++)
@@ -179,31 +176,19 @@ static int get_vmm(struct host_names *h, uint32_t vm, struct vmm **out)
 }
 
 /* What can't be read has no symbols: its frames are called by its name. */
-static int read_file(struct file *file, int pid)
+static int read_file(struct host_names *h, struct file *file, int pid)
 {
-	const struct image_text *text;
-	struct image *img = NULL;
-	enum image_verdict verdict;
 	char *path;
-	int err = 0;
-	size_t i;
 
 	if (asprintf(&path, "/proc/%d/root%s", pid, file->path) < 0)
 		return -ENOMEM;
-	verdict = image__open(&img, path);
-	free(path);
-	if (verdict)
-		return verdict == IMAGE_NO_MEMORY ? -ENOMEM : 0;
-	for (i = 0; i < image__nr_texts(img) && file->nr_texts < MAX_SEGMENTS; i++) {
-		text = image__text(img, i);
-		file->texts[file->nr_texts].offset = text->offset;
-		file->texts[file->nr_texts].len = text->len;
-		file->texts[file->nr_texts++].addr = text->addr;
+	/* VMMs of one kind have the same files. */
+	if (!reader__open(h->readers, path, true, &file->img) && reader__read_symbols(file->img)) {
+		reader__put(file->img);
+		file->img = NULL;
 	}
-	if (symtab__new(&file->st, img) == -ENOMEM)
-		err = -ENOMEM;
-	image__free(img);
-	return err;
+	free(path);
+	return 0;
 }
 
 static int get_file(struct host_names *h, uint32_t vm, int pid, const char *path, const struct file **out)
@@ -228,43 +213,47 @@ static int get_file(struct host_names *h, uint32_t vm, int pid, const char *path
 	files[i] = (struct file){ .vm = vm, .path = strdup(path) };
 	if (!files[i].path)
 		return -ENOMEM;
-	err = read_file(&files[i], pid);
+	err = read_file(h, &files[i], pid);
 	h->nr_files++;
 	*out = &files[i];
 	return err;
 }
 
-/* The symbol at an offset of the file, or NULL. */
-static const char *find_symbol(const struct file *file, uint64_t offset)
+/* The symbol at an offset of the file: its readable name, or NULL. @answers: holds it. */
+static const char *find_symbol(const struct file *file, uint64_t offset, struct sym_answers *answers)
 {
-	struct symtab_sym sym;
+	const struct image_facts *facts;
+	uint64_t addr;
 	size_t i;
 
-	for (i = 0; file && file->st && i < file->nr_texts; i++)
-		if (offset - file->texts[i].offset < file->texts[i].len)
-			return symtab__lookup(file->st, file->texts[i].addr + offset - file->texts[i].offset, &sym) ?
-				       NULL :
-				       sym.name;
-	return NULL;
+	if (!file || !file->img)
+		return NULL;
+	facts = reader__facts(file->img);
+	for (i = 0; i < facts->nr_texts && offset - facts->texts[i].offset >= facts->texts[i].len; i++)
+		;
+	if (i == facts->nr_texts)
+		return NULL;
+	addr = facts->texts[i].addr + offset - facts->texts[i].offset;
+	if (reader__functions(file->img, &addr, 1, false, answers) || !answers->counts[0])
+		return NULL;
+	return answers->strings + answers->frames[0].name;
 }
 
 static int tell(struct recording *r, uint32_t vm, uint64_t addr, const char *name, bool in_brackets)
 {
-	char *readable = in_brackets ? NULL : demangle__name(name), text[256];
-	struct recording_symbol sym = { .vm = vm, .addr = addr, .name = readable ? readable : name };
-	int err;
+	struct recording_symbol sym = { .vm = vm, .addr = addr, .name = name };
+	char text[256];
 
 	if (in_brackets) {
 		snprintf(text, sizeof(text), "[%s]", name);
 		sym.name = text;
 	}
-	err = recording__symbol(r, &sym);
-	free(readable);
-	return err;
+	return recording__symbol(r, &sym);
 }
 
 static int name_vmm(struct host_names *h, struct recording *r, const struct recording_vm_data *vm, uint64_t addr)
 {
+	struct sym_answers answers = { 0 };
 	const struct mapping *m;
 	const struct file *file;
 	const char *name;
@@ -291,14 +280,17 @@ static int name_vmm(struct host_names *h, struct recording *r, const struct reco
 	err = get_file(h, vm->id, vm->pid, m->path, &file);
 	if (err)
 		return err;
-	name = find_symbol(file, addr - m->start + m->offset);
-	return name ? tell(r, vm->id, addr, name, false) : tell(r, vm->id, addr, base_name(m->path), true);
+	name = find_symbol(file, addr - m->start + m->offset, &answers);
+	err = name ? tell(r, vm->id, addr, name, false) : tell(r, vm->id, addr, base_name(m->path), true);
+	sym_answers__release(&answers);
+	return err;
 }
 
 /* --- the kernel --- */
 
 static int name_kernel(struct host_names *h, struct recording *r, uint64_t addr)
 {
+	char *readable;
 	const char *name;
 	int err;
 
@@ -313,7 +305,12 @@ static int name_kernel(struct host_names *h, struct recording *r, uint64_t addr)
 		}
 	}
 	name = kallsyms__lookup(&h->kernel, addr);
-	return name ? tell(r, RECORDING_KERNEL, addr, name, false) : tell(r, RECORDING_KERNEL, addr, "kernel", true);
+	if (!name)
+		return tell(r, RECORDING_KERNEL, addr, "kernel", true);
+	readable = demangle__name(name);
+	err = tell(r, RECORDING_KERNEL, addr, readable ? readable : name, false);
+	free(readable);
+	return err;
 }
 
 /* --- all of a recording --- */

@@ -6,17 +6,18 @@
  * host_names - names for the addresses of the host's stacks, while the kernel and the VMMs that they are of still run.
  *
  * The kernel's are those of /proc/kallsyms, a VMM's those of the ELF files that it has mapped, looked up through its
- * own root folder. Files are opened to be read and parsed, which is why this is done where a VMM's image is, and
+ * own root folder. Files are opened, which is why this is done where a VMM's image is, and
  * with the same rights (CAP_SYS_PTRACE for other users' processes).
  *
  * Threads: the collector thread.
  */
 
 struct host_names;
+struct readers;
 struct recording;
 
-/** host_names__new() - Return: 0 or -ENOMEM. Nothing is read yet. */
-int host_names__new(struct host_names **out);
+/** host_names__new() - @readers: read the files; borrowed for its life. Return: 0 or -ENOMEM. Nothing is read yet. */
+int host_names__new(struct host_names **out, struct readers *readers);
 void host_names__free(struct host_names *h); /* accepts NULL */
 
 /**

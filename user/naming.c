@@ -13,11 +13,12 @@
 #include "image.h"
 #include "locate.h"
 #include "log.h"
+#include "readers.h"
 #include "recording.h"
 #include "snapshot.h"
 #include "strbuf.h"
+#include "sym_answers.h"
 #include "symbolizer.h"
-#include "symtab.h"
 #include "unwinding.h"
 #include "vmm_info.h"
 
@@ -63,12 +64,15 @@ struct naming {
 	struct naming_image images[NAMING_MAX_IMAGES]; /* given by the user; owns the paths */
 	size_t nr_images;
 	char *debug_dir; /* or NULL */
+	struct readers *readers;
 	struct vm_naming *vms;
 	size_t nr;
 };
 
 static void report_image(const char *path, enum image_verdict verdict)
 {
+	if (verdict >= IMAGE_READER_DIED) /* that was said */
+		return;
 	if (verdict == IMAGE_UNREADABLE)
 		log_err("image: %s: %s: %s", path, image__verdict_str(verdict), strerror(errno));
 	else
@@ -78,18 +82,18 @@ static void report_image(const char *path, enum image_verdict verdict)
 }
 
 /* A debug file that does not belong must not be left out in silence; @quiet: that was said before. */
-static void attach_debug_file(struct image *img, const char *root, bool quiet)
+static void attach_debug_file(struct reader *img, const char *root, bool quiet)
 {
 	char *path = NULL;
 
-	switch (debug_file__attach(img, root, &path)) {
+	switch (reader__attach_debug_file(img, root, &path)) {
 	case DEBUG_FILE_ATTACHED:
-		log_debug("image: %s: with %s", image__path(img), path);
+		log_debug("image: %s: with %s", reader__path(img), path);
 		break;
 	case DEBUG_FILE_OTHER_BUILD:
 		if (quiet)
 			break;
-		log_warn("image: %s: its debug file %s is of another build: not used", image__path(img), path);
+		log_warn("image: %s: its debug file %s is of another build: not used", reader__path(img), path);
 		log_hint("keep the two files of one build together; without a build-id their checksum has to match, too");
 		break;
 	case DEBUG_FILE_NOT_NEEDED:
@@ -101,40 +105,40 @@ static void attach_debug_file(struct image *img, const char *root, bool quiet)
 }
 
 /* GVA minus image address for an address that the user gave. */
-static uint64_t given_bias(const struct image *img, const struct naming_image *given)
+static uint64_t given_bias(const struct reader *img, const struct naming_image *given)
 {
-	return given->address - image__base(img);
+	return given->address - reader__facts(img)->base;
 }
 
-static int check_users_image(const struct naming_image *given, const char *debug_dir, struct image **out)
+static int check_users_image(struct readers *rs, const struct naming_image *given, const char *debug_dir, struct reader **out)
 {
 	enum image_verdict verdict;
-	struct symtab *st = NULL;
-	struct image *img = NULL;
+	struct reader *img = NULL;
 	int err;
 
-	verdict = image__open(&img, given->path);
+	verdict = reader__open(rs, given->path, false, &img);
 	if (verdict) {
 		report_image(given->path, verdict);
 		return verdict == IMAGE_NO_MEMORY ? -ENOMEM : -EINVAL;
 	}
 	attach_debug_file(img, debug_dir, false);
-	err = symtab__new(&st, img);
-	if (err == -ENOENT) {
+	err = reader__read_symbols(img);
+	if (err == -EIO) {
+		report_image(given->path, reader__verdict(img));
+	} else if (err == -ENOENT) {
 		log_err("image: %s: stripped: it names no functions", given->path);
 		log_hint("pass the unstripped file that the linker wrote; for Unikraft that is IMAGE.dbg");
 	} else if (err == -EBADMSG) {
 		log_err("image: %s: its symbol table is malformed", given->path);
 		log_hint("%s", image__hint(IMAGE_MALFORMED));
-	} else if (!err && given->has_address && image__base(img) % 4096 != given->address % 4096) {
+	} else if (!err && given->has_address && reader__facts(img)->base % 4096 != given->address % 4096) {
 		log_err("image: %s: it can't be at 0x%" PRIx64 ": loaders place images at multiples of 4096", given->path,
 			given->address);
 		log_hint("give the address of the image's first byte, as the guest's loader or its log tells it");
 		err = -EINVAL;
 	}
-	symtab__free(st);
 	if (err) {
-		image__free(img);
+		reader__put(img);
 		return err == -ENOMEM ? err : -EINVAL;
 	}
 	*out = img;
@@ -142,20 +146,18 @@ static int check_users_image(const struct naming_image *given, const char *debug
 }
 
 /* Is there code of both at the same addresses? @at: receives the first such address. */
-static bool overlap(const struct image *a, uint64_t bias_a, const struct image *b, uint64_t bias_b, uint64_t *at)
+static bool overlap(const struct reader *a, uint64_t bias_a, const struct reader *b, uint64_t bias_b, uint64_t *at)
 {
-	const struct image_text *ta, *tb;
+	const struct image_facts *fa = reader__facts(a), *fb = reader__facts(b);
 	uint64_t sa, sb;
 	size_t i, k;
 
-	for (i = 0; i < image__nr_texts(a); i++) {
-		for (k = 0; k < image__nr_texts(b); k++) {
-			ta = image__text(a, i);
-			tb = image__text(b, k);
-			sa = ta->addr + bias_a;
-			sb = tb->addr + bias_b;
-			if (sb - sa < ta->len || sa - sb < tb->len) {
-				*at = sb - sa < ta->len ? sb : sa;
+	for (i = 0; i < fa->nr_texts; i++) {
+		for (k = 0; k < fb->nr_texts; k++) {
+			sa = fa->texts[i].addr + bias_a;
+			sb = fb->texts[k].addr + bias_b;
+			if (sb - sa < fa->texts[i].len || sa - sb < fb->texts[k].len) {
+				*at = sb - sa < fa->texts[i].len ? sb : sa;
 				return true;
 			}
 		}
@@ -164,8 +166,8 @@ static bool overlap(const struct image *a, uint64_t bias_a, const struct image *
 }
 
 /* Two images of the user's that can't both be right. */
-static int check_pair(const struct naming_image *a, const struct image *img_a, const struct naming_image *b,
-		      const struct image *img_b)
+static int check_pair(const struct naming_image *a, const struct reader *img_a, const struct naming_image *b,
+		      const struct reader *img_b)
 {
 	uint64_t at;
 
@@ -184,17 +186,17 @@ static int check_pair(const struct naming_image *a, const struct image *img_a, c
 
 static int check_users_images(const struct naming_opts *opts)
 {
-	struct image *imgs[NAMING_MAX_IMAGES] = { 0 };
+	struct reader *imgs[NAMING_MAX_IMAGES] = { 0 };
 	size_t i, k;
 	int err = 0;
 
 	for (i = 0; i < opts->nr_images && !err; i++) {
-		err = check_users_image(&opts->images[i], opts->debug_dir, &imgs[i]);
+		err = check_users_image(opts->readers, &opts->images[i], opts->debug_dir, &imgs[i]);
 		for (k = 0; k < i && !err; k++)
 			err = check_pair(&opts->images[k], imgs[k], &opts->images[i], imgs[i]);
 	}
 	for (i = 0; i < opts->nr_images; i++)
-		image__free(imgs[i]);
+		reader__put(imgs[i]);
 	return err;
 }
 
@@ -204,7 +206,9 @@ int naming__new(struct naming **out, const struct naming_opts *opts)
 	size_t i;
 	int err;
 
+	readers__be_strict(opts->readers, true); /* these were asked for by name */
 	err = check_users_images(opts);
+	readers__be_strict(opts->readers, false);
 	if (err)
 		return err;
 	n = calloc(1, sizeof(*n));
@@ -212,6 +216,7 @@ int naming__new(struct naming **out, const struct naming_opts *opts)
 		return -ENOMEM;
 	n->force = opts->force;
 	n->no_inline = opts->no_inline;
+	n->readers = opts->readers;
 	n->debug_dir = opts->debug_dir ? strdup(opts->debug_dir) : NULL;
 	if (opts->debug_dir && !n->debug_dir)
 		goto err;
@@ -272,12 +277,15 @@ static char *choose_path(const struct naming *n, const char *image)
 bool naming__linear_offset(const struct naming *n, const char *image, uint64_t *offset)
 {
 	char *path = choose_path(n, image);
-	struct image *img = NULL;
+	struct reader *img = NULL;
 	bool yes = false;
 
-	if (path && !image__open(&img, path))
-		yes = image__linear_offset(img, offset);
-	image__free(img);
+	if (path && !reader__open(n->readers, path, false, &img)) {
+		yes = reader__facts(img)->has_linear_offset;
+		if (yes)
+			*offset = reader__facts(img)->linear_offset;
+	}
+	reader__put(img);
 	free(path);
 	return yes;
 }
@@ -322,11 +330,11 @@ static struct symbolizer *find_shared(const struct naming *n, const struct vm_na
 struct trial {
 	struct locate_probe probes[RECORDING_MAX_TEXTS];
 	size_t nr_probes;
-	struct image *imgs[NAMING_MAX_IMAGES]; /* NULL: not open */
+	struct reader *imgs[NAMING_MAX_IMAGES]; /* NULL: not open */
 };
 
 /* Returns 0 or -ENOMEM; what else goes wrong is in @im, whose image is not open then. */
-static int open_image(struct trial *t, size_t i, struct vm_image *im)
+static int open_image(const struct naming *n, struct trial *t, size_t i, struct vm_image *im)
 {
 	const char *id;
 
@@ -334,7 +342,7 @@ static int open_image(struct trial *t, size_t i, struct vm_image *im)
 		return 0;
 	if (stat(im->path, &im->file))
 		memset(&im->file, 0, sizeof(im->file));
-	im->verdict = image__open(&t->imgs[i], im->path);
+	im->verdict = reader__open(n->readers, im->path, false, &t->imgs[i]);
 	if (im->verdict == IMAGE_NO_MEMORY)
 		return -ENOMEM;
 	if (im->verdict) {
@@ -343,25 +351,31 @@ static int open_image(struct trial *t, size_t i, struct vm_image *im)
 		im->is_used = im->is_proven = false;
 		return 0;
 	}
-	id = image__build_id(t->imgs[i]);
+	id = reader__build_id(t->imgs[i]);
 	free(im->build_id);
 	im->build_id = id ? strdup(id) : NULL;
 	return id && !im->build_id ? -ENOMEM : 0;
 }
 
-static void judge(const struct naming *n, struct vm_image *im, const struct image *img,
-		  const struct locate_probe *probes, size_t nr)
+/* The image is of no use after all: its reader has failed. */
+static void give_up(struct vm_image *im, struct reader *img)
 {
-	bool has_place = !image__is_pic(img);
+	im->state = IMG_BAD;
+	im->verdict = reader__verdict(img) ? reader__verdict(img) : IMAGE_NO_MEMORY;
+	im->is_used = im->is_proven = false;
+}
+
+static void judge(const struct naming *n, struct vm_image *im, struct reader *img, const struct locate_probe *probes,
+		  size_t nr)
+{
+	bool has_place = !reader__facts(img)->is_pic, is_given = im->given && im->given->has_address;
 	enum locate_result result;
 
-	im->bias = 0;
-	if (im->given && im->given->has_address) {
-		has_place = true;
-		im->bias = given_bias(img, im->given);
-		result = locate__check(img, probes, nr, im->bias, &im->where);
-	} else {
-		result = locate__find(img, probes, nr, &im->where);
+	im->bias = is_given ? given_bias(img, im->given) : 0;
+	has_place |= is_given;
+	if (reader__locate(img, probes, nr, is_given ? &im->bias : NULL, &result, &im->where)) {
+		give_up(im, img);
+		return;
 	}
 	im->is_proven = result == LOCATE_FOUND;
 	switch (result) {
@@ -388,12 +402,13 @@ static void judge(const struct naming *n, struct vm_image *im, const struct imag
 	}
 }
 
-static bool is_in(const struct image *img, uint64_t addr)
+static bool is_in(const struct reader *img, uint64_t addr)
 {
+	const struct image_facts *facts = reader__facts(img);
 	size_t i;
 
-	for (i = 0; i < image__nr_texts(img); i++)
-		if (addr - image__text(img, i)->addr < image__text(img, i)->len)
+	for (i = 0; i < facts->nr_texts; i++)
+		if (addr - facts->texts[i].addr < facts->texts[i].len)
 			return true;
 	return false;
 }
@@ -437,9 +452,9 @@ static void refuse_overlapping(struct vm_naming *vm, const struct trial *t)
 	}
 }
 
-/* Takes images out of @t. */
-static int build_symbolizer(const struct naming *n, struct vm_naming *vm, struct trial *t)
+static int build_symbolizer(const struct naming *n, struct vm_naming *vm, const struct trial *t)
 {
+	struct sym_source src;
 	struct vm_image *im;
 	size_t i;
 	int err;
@@ -450,8 +465,6 @@ static int build_symbolizer(const struct naming *n, struct vm_naming *vm, struct
 	err = symbolizer__new(&vm->syms);
 	if (err)
 		return err;
-	if (n->no_inline)
-		symbolizer__without_lines(vm->syms);
 	for (i = 0; i < vm->nr_images; i++) {
 		im = &vm->images[i];
 		if (!im->is_used)
@@ -459,9 +472,12 @@ static int build_symbolizer(const struct naming *n, struct vm_naming *vm, struct
 		/* Of the user's images it was said at the start. */
 		attach_debug_file(t->imgs[i], n->debug_dir, im->given || im->had_debug_file);
 		im->had_debug_file = true;
-		err = symbolizer__add_image(vm->syms, t->imgs[i], im->bias, im->is_proven);
-		t->imgs[i] = NULL;
-		if (err == -ENOENT || err == -EBADMSG) {
+		err = reader__source(t->imgs[i], !n->no_inline, &src);
+		if (!err)
+			err = symbolizer__add_source(vm->syms, &src, im->bias, im->is_proven);
+		if (err == -EIO) {
+			give_up(im, t->imgs[i]);
+		} else if (err == -ENOENT || err == -EBADMSG) {
 			im->state = IMG_NO_SYMBOLS;
 			im->is_used = false;
 		} else if (err) {
@@ -538,7 +554,7 @@ static int judge_images(struct naming *n, struct vm_naming *vm, struct trial *t,
 		im = &vm->images[i];
 		if (is_final(im) && im->state != IMG_VERIFIED)
 			continue;
-		err = open_image(t, i, im);
+		err = open_image(n, t, i, im);
 		if (err)
 			return err;
 		if (t->imgs[i])
@@ -589,7 +605,7 @@ static int try_vm(struct naming *n, struct vm_naming *vm, const struct recording
 	if (!err)
 		err = judge_images(n, vm, t, was);
 	for (i = 0; t && i < vm->nr_images; i++)
-		image__free(t->imgs[i]);
+		reader__put(t->imgs[i]);
 	free(was);
 	free(t);
 	return err;
@@ -641,6 +657,12 @@ uint64_t naming__unresolved(struct naming *n, const struct recording *r, bool ex
 	for (i = 0; i < profile__nr(p); i++) {
 		profile__stack(p, i, &stack);
 		vm = recording__place(r, stack.key.vm);
+		if (stack.nr_frames && vm < n->nr)
+			symbolizer__expect(n->vms[vm].syms, stack.frames[0], false);
+	}
+	for (i = 0; i < profile__nr(p); i++) {
+		profile__stack(p, i, &stack);
+		vm = recording__place(r, stack.key.vm);
 		if (!stack.nr_frames || vm >= n->nr ||
 		    !symbolizer__resolve(n->vms[vm].syms, stack.frames[0], false, &frames))
 			nr += stack.count;
@@ -672,6 +694,8 @@ static void talk_about(const struct vm_naming *vm, const struct vm_image *im, co
 		log_hint("pass the unstripped unikernel: -s FILE");
 		break;
 	case IMG_BAD:
+		if (im->verdict >= IMAGE_READER_DIED) /* that was said */
+			break;
 		log_warn("image: %s: %s: %s%s%s: frames will be addresses", data->name, im->path,
 			 image__verdict_str(im->verdict), im->verdict == IMAGE_UNREADABLE ? ": " : "",
 			 im->verdict == IMAGE_UNREADABLE ? strerror(im->open_errno) : "");

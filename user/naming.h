@@ -20,6 +20,7 @@
 
 struct naming;
 struct profile_mark;
+struct readers;
 struct recording;
 struct recording_counts;
 struct snapshot;
@@ -40,6 +41,7 @@ struct naming_opts {
 	struct naming_image images[NAMING_MAX_IMAGES]; /* of all VMs, the kernel's first */
 	size_t nr_images;	/* 0: what the VMs' command lines name */
 	const char *debug_dir; /* where debug files are, see debug_file.h; NULL: the usual folder */
+	struct readers *readers; /* read the images; borrowed for its life. NULL: no image can be read */
 	bool force;	     /* use an image that is not what the guest runs; its names are marked */
 	bool no_inline;	     /* show no inlined functions and no source lines */
 };

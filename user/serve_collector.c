@@ -16,6 +16,7 @@
 #include "host_stats.h"
 #include "log.h"
 #include "naming.h"
+#include "readers.h"
 #include "recording.h"
 #include "rights.h"
 #include "serve_front.h"
@@ -31,6 +32,7 @@
 
 struct serve {
 	struct recording *rec;
+	struct readers *readers;
 	struct naming *naming;
 	struct session *session;
 	struct serve_stats *stats;
@@ -108,6 +110,7 @@ static int publish(struct serve *s)
 	struct host_stats *hs;
 	int err;
 
+	readers__tidy(s->readers);
 	err = naming__update(s->naming, s->rec);
 	if (!err)
 		err = serve_stats__publish(s->stats, s->session, &hs);
@@ -260,7 +263,7 @@ int serve_collector__run(struct serve_collector_opts *o, pid_t front, int sock)
 		.vm_gone = on_vm_gone,
 		.wake = on_wake,
 	};
-	struct serve s = { .base_level = o->session.level, .nr_told = SIZE_MAX };
+	struct serve s = { .base_level = o->session.level, .nr_told = SIZE_MAX, .readers = o->images.readers };
 	enum session_status status;
 	int ret = CLI_FAILED, err, broken = 0;
 

@@ -329,6 +329,20 @@ static int add_stack(struct serve_stats *s, const struct profile_stack *st)
 	return 0;
 }
 
+/* All of them are asked for at once. */
+static void expect_names(struct serve_stats *s, const struct profile_stack *st)
+{
+	const struct served_vm *vm = vm_by_id(s, st->key.vm);
+	struct naming_status status;
+	uint32_t i;
+
+	if (!vm)
+		return;
+	naming__status(s->naming, recording__place(s->rec, vm->id), &status);
+	for (i = 0; i < st->nr_frames; i++)
+		symbolizer__expect(status.syms, st->frames[i], i > 0);
+}
+
 static int add_new_samples(struct serve_stats *s)
 {
 	struct profile *p = recording__profile(s->rec);
@@ -336,6 +350,11 @@ static int add_new_samples(struct serve_stats *s)
 	size_t i;
 	int err;
 
+	for (i = 0; i < profile__nr(p); i++) {
+		profile__since(p, s->seen, i, &st);
+		if (st.count)
+			expect_names(s, &st);
+	}
 	for (i = 0; i < profile__nr(p); i++) {
 		profile__since(p, s->seen, i, &st);
 		if (!st.count)

@@ -358,7 +358,7 @@ enum session_status session__new(struct session **out, const struct session_opts
 	}
 	if (vm_registry__new(&s->registry, s->loader, &ops, s) ||
 	    sampler__new(&s->sampler, s->loader, &opts->sampler) ||
-	    unwinding__new(&s->unwinding, s->loader, opts->debug_dir) ||
+	    unwinding__new(&s->unwinding, s->loader, opts->readers, opts->debug_dir) ||
 	    level_account__new(&s->levels, s->loader) ||
 	    (opts->max_level >= LEVEL_EXITS && exits__new(&s->exits, s->loader))) {
 		log_err("session: out of memory");

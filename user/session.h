@@ -20,6 +20,7 @@
 
 struct exits;
 struct loader;
+struct readers;
 struct vm_registry;
 struct session;
 struct unwinding_image;
@@ -35,6 +36,7 @@ struct session_opts {
 	uint32_t exit_stack_hz; /* LEVEL_FULL: stacks of exits wanted per vCPU and second */
 	uint32_t exit_every;	/* or pick 1 in so many by count, rounded up to a power of two; 0: by exit_stack_hz */
 	const char *debug_dir; /* where debug files are, see debug_file.h; NULL: the usual folder */
+	struct readers *readers; /* read the images for their unwind tables; borrowed. NULL: there are no tables */
 	uint64_t ring_bytes;
 	uint32_t max_vms;     /* at once, 0: 1024; more are left out, and counted by session__nr_missed() */
 	uint64_t duration_ns; /* 0: until a signal */

@@ -7,10 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "debug_file.h"
-#include "image.h"
 #include "loader.h"
 #include "log.h"
+#include "readers.h"
 #include "unwind_table.h"
 
 /* The table of one file; one without a table is kept, too, so that it is not tried again. */
@@ -39,6 +38,7 @@ struct user {
 
 struct unwinding {
 	struct loader *loader;
+	struct readers *readers;
 	const char *debug_dir;
 	struct table *tables;
 	size_t nr_tables;
@@ -47,13 +47,14 @@ struct unwinding {
 	bool said_full;
 };
 
-int unwinding__new(struct unwinding **out, struct loader *l, const char *debug_dir)
+int unwinding__new(struct unwinding **out, struct loader *l, struct readers *readers, const char *debug_dir)
 {
 	struct unwinding *u = calloc(1, sizeof(*u));
 
 	if (!u)
 		return -ENOMEM;
 	u->loader = l;
+	u->readers = readers;
 	u->debug_dir = debug_dir;
 	*out = u;
 	return 0;
@@ -101,17 +102,18 @@ static void load_table(struct unwinding *u, struct table *t, const char *path)
 	struct unwind_table *table = NULL;
 	struct unwind_arrays arrays;
 	struct unwind_stats stats;
-	uint64_t data = 0, data_len = 0;
-	struct image *img = NULL;
+	uint64_t data, data_len;
+	struct reader *img = NULL;
 	int err;
 
-	if (image__open(&img, path))
+	if (reader__open(u->readers, path, false, &img))
 		return;
-	t->is_pic = image__is_pic(img);
-	image__data(img, &data, &data_len);
-	debug_file__attach(img, u->debug_dir, NULL);
-	err = unwind_table__new(&table, img);
-	image__free(img);
+	t->is_pic = reader__facts(img)->is_pic;
+	data = reader__facts(img)->data;
+	data_len = reader__facts(img)->data_len;
+	reader__attach_debug_file(img, u->debug_dir, NULL);
+	err = reader__unwind_table(img, &table);
+	reader__put(img);
 	if (err == -ENOENT)
 		log_debug("unwinding: %s: has no unwind table: stacks go by frame pointers", path);
 	else if (err)

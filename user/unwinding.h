@@ -17,6 +17,7 @@
 #include "ukprof_abi.h"
 
 struct loader;
+struct readers;
 struct unwinding;
 
 /* An image that a VM runs. */
@@ -28,8 +29,12 @@ struct unwinding_image {
 
 #define UNWINDING_MAX_IMAGES 16 /* of one VM; UKP_MAX_TABLES of them have tables, the first ones */
 
-/** unwinding__new() - @l: borrowed for its life; @debug_dir: likewise, see debug_file__attach(). Return: 0 or -ENOMEM. */
-int unwinding__new(struct unwinding **out, struct loader *l, const char *debug_dir);
+/**
+ * unwinding__new() - @l, @readers: borrowed for its life; @debug_dir: likewise, see debug_file__attach().
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int unwinding__new(struct unwinding **out, struct loader *l, struct readers *readers, const char *debug_dir);
 /** unwinding__free() - the kernel's copies go with the loader; accepts NULL. */
 void unwinding__free(struct unwinding *u);
 

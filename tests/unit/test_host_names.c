@@ -8,6 +8,7 @@
 #include "host_names.h"
 #include "kallsyms.h"
 #include "profile.h"
+#include "readers.h"
 #include "recording.h"
 
 static const char *lookup(const char *text, uint64_t addr)
@@ -61,6 +62,8 @@ static const char *name_of(const struct recording *r, uint64_t addr)
 	return recording__symbol_name(r, 5, addr);
 }
 
+static struct readers *readers;
+
 static void the_code_of_this_process(void **state)
 {
 	uint64_t here = (uintptr_t)a_function_with_a_name, libc = (uintptr_t)getpid, stack, kernel = 0xffffffff81000000;
@@ -78,7 +81,7 @@ static void the_code_of_this_process(void **state)
 	len = make_host(&rec, 5, 1, 3, 0, 0);
 	memcpy((char *)&rec + sizeof(rec.host), frames, sizeof(frames));
 	assert_int_equal(recording__record(r, &rec, len), 0);
-	assert_int_equal(host_names__new(&h), 0);
+	assert_int_equal(host_names__new(&h, readers), 0);
 	assert_int_equal(host_names__update(h, r), 0);
 	assert_int_equal(host_names__update(h, r), 0);
 	assert_string_equal(name_of(r, here), "a_function_with_a_name"); /* a return address, looked up one lower */
@@ -106,11 +109,24 @@ static void a_process_that_is_gone(void **state)
 	assert_int_equal(recording__vm(r, &(struct recording_vm){ .id = 5, .pid = 0x7ffffff0, .name = "a" }), 0);
 	len = make_host(&rec, 5, 0, 2, 1, 0x401000);
 	assert_int_equal(recording__record(r, &rec, len), 0);
-	assert_int_equal(host_names__new(&h), 0);
+	assert_int_equal(host_names__new(&h, readers), 0);
 	assert_int_equal(host_names__update(h, r), 0);
 	assert_null(name_of(r, 0x401000));
 	host_names__free(h);
 	recording__free(r);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return readers__start(&readers, NULL);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	readers__stop(readers);
+	return 0;
 }
 
 int main(void)
@@ -122,5 +138,5 @@ int main(void)
 		cmocka_unit_test(a_process_that_is_gone),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -5,6 +5,7 @@
 
 #include "log.h"
 #include "naming.h"
+#include "readers.h"
 #include "recording.h"
 #include "symbolizer.h"
 #include "unwinding.h"
@@ -21,6 +22,8 @@ static const struct elf_sym pic_syms[] = { { "app", 0x1000, LEN, STB_GLOBAL, STT
 static const struct elf_desc kernel = { .text_len = LEN, .seed = 1, .syms = kernel_syms, .nr_syms = 2 };
 static const struct elf_desc other = { .text_len = LEN, .seed = 2, .syms = kernel_syms, .nr_syms = 2 };
 static const struct elf_desc pic = { .type = ET_DYN, .text_len = LEN, .seed = 3, .syms = pic_syms, .nr_syms = 1 };
+
+static struct readers *readers;
 
 static void put_image(const char *path, const struct elf_desc *d)
 {
@@ -74,7 +77,7 @@ static void probe(struct recording *r, const struct elf_desc *d, uint64_t bias, 
 
 static struct naming *named(const char *path, bool force)
 {
-	struct naming_opts opts = { .images = { { .path = path } }, .nr_images = path != NULL, .force = force };
+	struct naming_opts opts = { .images = { { .path = path } }, .nr_images = path != NULL, .force = force, .readers = readers };
 	struct naming *n = NULL;
 
 	assert_int_equal(naming__new(&n, &opts), 0);
@@ -289,6 +292,7 @@ static const struct elf_desc program = { .addr = 0x400000, .text_len = LEN, .see
 static int two(struct naming **n, const struct elf_desc *app, uint64_t app_at, bool force)
 {
 	struct naming_opts opts = {
+		.readers = readers,
 		.images = { { .path = elf_path }, { .path = app_path, .address = app_at, .has_address = app_at } },
 		.nr_images = 2,
 		.force = force,
@@ -423,7 +427,8 @@ static void code_of_one_image_says_nothing_against_another(void **state)
 
 static void two_images_in_one_place_are_an_error(void **state)
 {
-	struct naming_opts opts = { .images = { { elf_path, BASE, true }, { app_path, BASE + 0x1000, true } }, .nr_images = 2 };
+	struct naming_opts opts = { .images = { { elf_path, BASE, true }, { app_path, BASE + 0x1000, true } }, .nr_images = 2,
+				    .readers = readers };
 	struct recording *r = recorded(NULL, BASE + 0x20);
 	struct elf_sym sym = { "prog", BASE + 0x1000, LEN, STB_GLOBAL, STT_FUNC, ELF_TEXT };
 	struct elf_desc app = program;
@@ -458,11 +463,12 @@ static int setup(void **state)
 	if (elf_setup(state))
 		return -1;
 	snprintf(app_path, sizeof(app_path), "%s.app", elf_path);
-	return 0;
+	return readers__start(&readers, NULL);
 }
 
 static int teardown(void **state)
 {
+	readers__stop(readers);
 	unlink(app_path);
 	return elf_teardown(state);
 }

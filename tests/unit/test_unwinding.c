@@ -4,6 +4,7 @@
 #include "elf_fixture.h"
 
 #include "loader.h"
+#include "readers.h"
 #include "unwind_table.h"
 #include "unwinding.h"
 
@@ -11,6 +12,7 @@
 
 static uint32_t nr_added, nr_deleted;
 static struct unwinding *unwinding;
+static struct readers *readers;
 
 int loader__add_unwind(struct loader *l, const struct unwind_arrays *arrays, struct ukp_unwind_image *out)
 {
@@ -51,13 +53,14 @@ static int start(void **state)
 {
 	(void)state;
 	nr_added = nr_deleted = 0;
-	return unwinding__new(&unwinding, NULL, NULL);
+	return readers__start(&readers, NULL) || unwinding__new(&unwinding, NULL, readers, NULL);
 }
 
 static int end(void **state)
 {
 	(void)state;
 	unwinding__free(unwinding);
+	readers__stop(readers);
 	return 0;
 }
 
