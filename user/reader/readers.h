@@ -7,9 +7,9 @@
  *
  * An image is foreign, and libelf, libdw and the demanglers of libiberty were not made for that. So each image is read
  * by a process of its own: without capabilities, as nobody where it can be, with a filter of system calls in which
- * nothing can be opened, and with limits of memory and time. This side opens the files, passes descriptors, asks, and checks all that
- * it is told. A reader that crashes, hangs or lies takes the names of its own image with it, and nothing else: that is said
- * on stderr, once, the image then has a verdict, and is not read again until the file changes.
+ * nothing can be opened, and with limits of memory and time. This side opens the files, passes descriptors, asks, and
+ * checks all that it is told. A reader that crashes, hangs or lies takes the names of its own image with it, and nothing
+ * else: that is said on stderr, once, the image then has a verdict, and is not read again until the file changes.
  *
  * A reader is a cache: of those that were not asked for longest, the process is ended when there are too many; the next
  * question starts another one, with the descriptors that were opened first. One that nobody holds any more stays a
@@ -48,7 +48,7 @@ int readers__start(struct readers **out, const struct readers_opts *opts);
 /** readers__stop() - end all processes; all readers have been put. Accepts NULL. */
 void readers__stop(struct readers *rs);
 
-/** readers__tidy() - end the processes that were not asked for long, and forget readers that nobody holds; now and then. Accepts NULL. */
+/** readers__tidy() - end the processes that were not asked for long, and forget readers that nobody holds. Accepts NULL. */
 void readers__tidy(struct readers *rs);
 
 /** readers__be_strict() - from now on a reader's failure is an error, not a warning; or not any more. Accepts NULL. */
