@@ -54,5 +54,7 @@ bool cmd_image__start_readers(struct readers **out)
 
 	if (err)
 		log_err("reader: no process can be made that reads images: %s", strerror(-err));
+	if (err == -EMFILE)
+		log_hint("raise the limit on open files: ulimit -n 1024");
 	return !err;
 }
