@@ -6,7 +6,7 @@
  * the instructions at the default scale. deep.expect has the stacks.
  *
  * Arguments: scale=N  iterations at the bottom of rec_120 and of rec_220 (default 200000)
- *	      only=N   one of 24, 120 and 220: stay at this depth (default: all three)
+ *	      only=N   one of 24, 120 and 220: stay at this depth (default: all three); any other: so many of rec_24
  *	      rounds=N vCPU 0 prints the counters and ends the guest after N rounds (default: never)
  */
 #include "guest.h"
@@ -82,6 +82,8 @@ static inline __attribute__((always_inline)) void run(unsigned long vcpu)
 			rec_220(220, n);
 			count[HOT_220] += n;
 		}
+		if (only && only != 24 && only != 120 && only != 220)
+			rec_24(only, n);
 		count[ROUNDS]++;
 	}
 	start = rdtsc() - start;
