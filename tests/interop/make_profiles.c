@@ -260,10 +260,10 @@ static struct symbolizer *web_symbolizer(void)
 		snprintf(files[i], sizeof(files[i]), "src/%s.c", web_server[i].name);
 		/* The last quarter of every fifth function is code inlined into it. */
 		web_frames[i][0] = (struct sym_frame){
-			"uk_list_empty", start, "include/uk/list.h", 50, true
+			"uk_list_empty", start, "include/uk/list.h", 50, true, false
 		};
 		web_frames[i][1] = (struct sym_frame){
-			web_server[i].name, start, files[i], 10 + i, false
+			web_server[i].name, start, files[i], 10 + i, false, false
 		};
 		web_ranges[2 * i] =
 			(struct fake_range){ start, start + SIZE - SIZE / 4, &web_frames[i][1], 1 };
