@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "image.h"
 #include "unwind_row.h"
 #include "unwind_rules.h"
@@ -588,23 +589,14 @@ static bool read_rule(Dwarf_Frame *frame, bool is_signal, struct ukp_unwind_rule
 /* @begins: a range begins here; its row stays apart from that of the range before, even if both say the same. */
 static int push_row(struct unwind_cfi *cfi, uint64_t addr, uint16_t rule, bool begins)
 {
-	struct unwind_cfi_row *rows;
-	size_t room;
-
 	if (cfi->nr && cfi->rows[cfi->nr - 1].addr == addr)
 		cfi->nr--;
 	if (!begins && (cfi->nr ? cfi->rows[cfi->nr - 1].rule == rule : rule == UKP_UNWIND_RULE_NONE))
 		return 0;
-	if (cfi->nr == cfi->room) {
-		if (cfi->nr >= MAX_ROWS)
-			return -EFBIG;
-		room = cfi->room ? 2 * cfi->room : 256;
-		rows = reallocarray(cfi->rows, room, sizeof(*rows));
-		if (!rows)
-			return -ENOMEM;
-		cfi->rows = rows;
-		cfi->room = room;
-	}
+	if (cfi->nr == cfi->room && cfi->nr >= MAX_ROWS)
+		return -EFBIG;
+	if (grow__to((void **)&cfi->rows, &cfi->room, cfi->nr + 1, sizeof(*cfi->rows)))
+		return -ENOMEM;
 	cfi->rows[cfi->nr++] = (struct unwind_cfi_row){ addr, rule };
 	return 0;
 }

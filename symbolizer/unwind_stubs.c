@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "image.h"
 #include "symtab.h"
 #include "unwind_row.h"
@@ -28,7 +29,7 @@ struct finder {
 	struct symtab *symbols; /* NULL: not asked for yet, or there are none */
 	bool has_asked;
 	struct stub *stubs;
-	size_t nr;
+	size_t nr, room;
 };
 
 /* The piece of code around an address that no rule is for. Returns false if one is. */
@@ -68,7 +69,7 @@ static int ask_symbols(struct finder *f)
 /* @addr: of the instruction. */
 static int add_stub(struct finder *f, const struct image_text *text, uint64_t addr)
 {
-	struct stub *stubs, stub = { text->addr, text->addr + text->len };
+	struct stub stub = { text->addr, text->addr + text->len };
 	const struct stub *last = f->nr ? &f->stubs[f->nr - 1] : NULL;
 	struct symtab_sym sym;
 	int err;
@@ -91,12 +92,8 @@ static int add_stub(struct finder *f, const struct image_text *text, uint64_t ad
 		stub.start = sym.start;
 	if (stub.end > sym.end)
 		stub.end = sym.end;
-	if (!(f->nr & (f->nr - 1))) {
-		stubs = reallocarray(f->stubs, f->nr ? 2 * f->nr : 1, sizeof(*stubs));
-		if (!stubs)
-			return -ENOMEM;
-		f->stubs = stubs;
-	}
+	if (grow__to((void **)&f->stubs, &f->room, f->nr + 1, sizeof(*f->stubs)))
+		return -ENOMEM;
 	f->stubs[f->nr++] = stub;
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "image.h"
 #include "unwind_cfi.h"
 #include "unwind_rules.h"
@@ -49,19 +50,10 @@ static uint16_t unmarked(struct unwind_rules *rules, uint16_t rule)
 /* @begins: a row that begins a range stays, whatever the one before it says. */
 static int push(struct unwind_cfi *out, uint64_t addr, uint16_t rule, bool begins)
 {
-	struct unwind_cfi_row *rows;
-	size_t room;
-
 	if (!begins && (out->nr ? out->rows[out->nr - 1].rule == rule : rule == UKP_UNWIND_RULE_NONE))
 		return 0;
-	if (out->nr == out->room) {
-		room = out->room ? 2 * out->room : 256;
-		rows = reallocarray(out->rows, room, sizeof(*rows));
-		if (!rows)
-			return -ENOMEM;
-		out->rows = rows;
-		out->room = room;
-	}
+	if (grow__to((void **)&out->rows, &out->room, out->nr + 1, sizeof(*out->rows)))
+		return -ENOMEM;
 	out->rows[out->nr++] = (struct unwind_cfi_row){ addr, rule };
 	return 0;
 }
