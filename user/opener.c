@@ -18,6 +18,7 @@
 #include "fd_msg.h"
 #include "hostinfo.h"
 #include "rights.h"
+#include "subprocess.h"
 
 #define BPF_STATS 0 /* beside enum opener_event */
 #define MAX_HZ	  10000
@@ -108,28 +109,28 @@ static int install_filter(void)
 	return err;
 }
 
-static int run_child(int sock, pid_t parent)
+static int run_child(const void *ctx, int sock, pid_t parent)
 {
-	static const int ignored[] = { SIGINT, SIGHUP, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGQUIT };
 	long kvm_exit = hostinfo__tracepoint_id("kvm", "kvm_exit");
 	struct answer answer;
 	struct ask ask;
 	ssize_t n;
-	size_t i;
 	int fd;
 
-	/* It ends when the line does: Ctrl-C and systemd's SIGTERM are for the collector. */
-	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		signal(ignored[i], SIG_IGN);
+	(void)ctx;
+	/* It keeps nothing else open: who waits for the end of another line would wait for this process, too. */
+	if (subprocess__only_line(sock))
+		return EXIT_FAILURE;
+	subprocess__ignore_signals();
 	if (rights__keep_opener() || prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent || install_filter())
 		return EXIT_FAILURE;
 	for (;;) {
-		n = fd_msg__receive(sock, &ask, sizeof(ask), NULL);
+		n = fd_msg__receive(SUBPROCESS_LINE, &ask, sizeof(ask), NULL);
 		if (n <= 0 || !is_right(&ask, n, kvm_exit))
 			return n ? EXIT_FAILURE : EXIT_SUCCESS;
 		fd = ask.what == BPF_STATS ? open_stats() : open_event(&ask);
 		answer.err = fd < 0 ? fd : 0;
-		if (fd_msg__send(sock, &answer, sizeof(answer), fd < 0 ? -1 : fd, 0))
+		if (fd_msg__send(SUBPROCESS_LINE, &answer, sizeof(answer), fd < 0 ? -1 : fd, 0))
 			return EXIT_FAILURE;
 		if (fd >= 0)
 			close(fd);
@@ -141,8 +142,7 @@ static int run_child(int sock, pid_t parent)
 int opener__start(struct opener **out)
 {
 	struct opener *o;
-	int fds[2], err;
-	pid_t parent = getpid();
+	int err;
 
 	if (!rights__can_open_all()) {
 		*out = NULL;
@@ -151,24 +151,8 @@ int opener__start(struct opener **out)
 	o = calloc(1, sizeof(*o));
 	if (!o)
 		return -ENOMEM;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds)) {
-		err = -errno;
-		free(o);
-		return err;
-	}
-	fflush(NULL);
-	o->pid = fork();
-	if (!o->pid) {
-		/* It keeps nothing else open: who waits for the end of another line would wait for this process, too. */
-		if (dup2(fds[1], 3) < 0 || close_range(4, ~0U, 0))
-			_exit(EXIT_FAILURE);
-		_exit(run_child(3, parent));
-	}
-	err = o->pid < 0 ? -errno : 0;
-	close(fds[1]);
-	o->sock = fds[0];
+	err = subprocess__start(run_child, NULL, &o->pid, &o->sock);
 	if (err) {
-		close(fds[0]);
 		free(o);
 		return err;
 	}
@@ -180,9 +164,7 @@ void opener__stop(struct opener *o)
 {
 	if (!o)
 		return;
-	close(o->sock);
-	while (waitpid(o->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	subprocess__stop(o->pid, o->sock);
 	free(o);
 }
 

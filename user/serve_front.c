@@ -19,6 +19,7 @@
 #include "serve_calls.h"
 #include "serve_msg.h"
 #include "serve_routes.h"
+#include "subprocess.h"
 
 #define GRACE_S		 3 /* from the order to stop to the end, in any case */
 #define SYSTEMD_FIRST_FD 3
@@ -140,8 +141,9 @@ static void say_where(const struct front *f, const struct serve_front_opts *opts
 			 http_server__port(f->http, i));
 }
 
-static int run_front(const struct serve_front_opts *opts, int sock, pid_t collector)
+static int run_front(const void *ctx, int sock, pid_t collector)
 {
+	const struct serve_front_opts *opts = ctx;
 	struct front f = { .sock = sock };
 	int err;
 
@@ -180,30 +182,11 @@ static void leave_sockets(void)
 
 int serve_front__start(const struct serve_front_opts *opts, pid_t *pid, int *sock)
 {
-	pid_t collector = getpid(), child;
-	int fds[2], err;
+	int err = subprocess__start(run_front, opts, pid, sock);
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds))
-		return -errno;
-	fflush(NULL); /* or both would print it */
-	child = fork();
-	if (child < 0) {
-		err = -errno;
-		close(fds[0]);
-		close(fds[1]);
-		return err;
-	}
-	if (!child) {
-		close(fds[0]);
-		/* Nothing of the collector's is to be undone by exit(). */
-		_exit(run_front(opts, fds[1], collector));
-	}
-	close(fds[1]);
-	if (opts->http.systemd_socket)
+	if (!err && opts->http.systemd_socket)
 		leave_sockets();
-	*pid = child;
-	*sock = fds[0];
-	return 0;
+	return err;
 }
 
 int serve_front__wait(pid_t pid)

@@ -20,8 +20,8 @@
 #include "reader_child.h"
 #include "reader_filter.h"
 #include "rights.h"
+#include "subprocess.h"
 
-#define LINE	  3   /* descriptor of the nursery, and of a reader */
 #define MAX_CPU_S 600 /* of one reader in all its life: a backstop, for who asks does not wait for so long */
 #define MAX_FILES 16
 #define STUCK_S	  10 /* a nursery that does not answer for so long is none */
@@ -97,15 +97,16 @@ static int leave_terminal(void)
 	while (i-- > 0)
 		if (dup2(fd, i) < 0)
 			return -errno;
+	close(fd);
 	return 0;
 }
 
 static void run_reader(const struct reader_filter *filter, int sock, pid_t owner)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != owner || prctl(PR_SET_NAME, "ukprof-reader") ||
-	    dup2(sock, LINE) < 0 || close_range(LINE + 1, ~0U, 0) || reader_filter__reader(filter))
+	    dup2(sock, SUBPROCESS_LINE) < 0 || close_range(SUBPROCESS_LINE + 1, ~0U, 0) || reader_filter__reader(filter))
 		_exit(EXIT_FAILURE);
-	_exit(reader_child__run(LINE));
+	_exit(reader_child__run(SUBPROCESS_LINE));
 }
 
 static int make(const struct reader_filter *filter, int sock, pid_t owner)
@@ -117,27 +118,22 @@ static int make(const struct reader_filter *filter, int sock, pid_t owner)
 	return pid < 0 ? -errno : (int)pid;
 }
 
-/*
- * It ends when the line does: Ctrl-C and systemd's SIGTERM are for who asks. What else there was to be done at a signal
- * is of no use here, and least of all at a crash.
- */
+/* What else there was to be done at a signal is of no use here, and least of all at a crash. */
 static void set_signals(void)
 {
-	static const int ignored[] = { SIGINT, SIGHUP, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGQUIT };
 	sigset_t none;
-	size_t i;
 	int sig;
 
 	for (sig = 1; sig < SIGRTMIN; sig++)
 		signal(sig, SIG_DFL);
-	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		signal(ignored[i], SIG_IGN);
+	subprocess__ignore_signals();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int run_nursery(pid_t owner, uint64_t max_memory)
+static int run_nursery(const void *ctx, int sock, pid_t owner)
 {
+	const uint64_t *max_memory = ctx;
 	struct reader_filter *filter;
 	struct order order;
 	int32_t answer;
@@ -146,13 +142,13 @@ static int run_nursery(pid_t owner, uint64_t max_memory)
 
 	set_signals();
 	go_first();
-	if (prctl(PR_SET_NAME, "ukprof-nursery") || leave_terminal() || close_range(LINE + 1, ~0U, 0) ||
-	    set_limits(max_memory) || rights__drop_reader() || prctl(PR_SET_DUMPABLE, 0) ||
+	if (prctl(PR_SET_NAME, "ukprof-nursery") || subprocess__only_line(sock) || leave_terminal() ||
+	    set_limits(*max_memory) || rights__drop_reader() || prctl(PR_SET_DUMPABLE, 0) ||
 	    prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != owner || reader_filter__new(&filter) ||
 	    reader_filter__nursery(filter))
 		return EXIT_FAILURE;
 	for (;;) {
-		len = fd_msg__receive(LINE, &order, sizeof(order), &fd);
+		len = fd_msg__receive(SUBPROCESS_LINE, &order, sizeof(order), &fd);
 		if (len != sizeof(order))
 			return len ? EXIT_FAILURE : EXIT_SUCCESS;
 		if (order.what == MAKE) {
@@ -161,7 +157,7 @@ static int run_nursery(pid_t owner, uint64_t max_memory)
 		} else {
 			answer = kill(order.pid, SIGKILL) ? -errno : 0;
 		}
-		if (fd_msg__send(LINE, &answer, sizeof(answer), -1, 0))
+		if (fd_msg__send(SUBPROCESS_LINE, &answer, sizeof(answer), -1, 0))
 			return EXIT_FAILURE;
 	}
 }
@@ -171,30 +167,14 @@ static int run_nursery(pid_t owner, uint64_t max_memory)
 int nursery__start(struct nursery **out, uint64_t max_memory)
 {
 	struct timeval stuck = { .tv_sec = STUCK_S };
-	pid_t owner = getpid();
 	struct nursery *n;
-	int fds[2], err;
+	int err;
 
 	n = calloc(1, sizeof(*n));
 	if (!n)
 		return -ENOMEM;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds)) {
-		err = -errno;
-		free(n);
-		return err;
-	}
-	fflush(NULL);
-	n->pid = fork();
-	if (!n->pid) {
-		if (dup2(fds[1], LINE) < 0)
-			_exit(EXIT_FAILURE);
-		_exit(run_nursery(owner, max_memory));
-	}
-	err = n->pid < 0 ? -errno : 0;
-	close(fds[1]);
-	n->sock = fds[0];
+	err = subprocess__start(run_nursery, &max_memory, &n->pid, &n->sock);
 	if (err) {
-		close(fds[0]);
 		free(n);
 		return err;
 	}
@@ -209,9 +189,7 @@ void nursery__stop(struct nursery *n)
 {
 	if (!n)
 		return;
-	close(n->sock);
-	while (waitpid(n->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	subprocess__stop(n->pid, n->sock);
 	pthread_mutex_destroy(&n->lock);
 	free(n);
 }
