@@ -7,6 +7,7 @@
  *	loop	batch after batch for ever, hot_wait between them; without it the guest ends
  *		after one batch
  *	wait=N	iterations in hot_wait (default 100000)
+ *	on_signal  in a loop: in hot_wait until ukvmm, by a SIGHUP, allows the next batch, which takes no exit
  *
  * Every vCPU does the same batch. One call of do_KIND is one exit of its kind, from the stack
  * _start;kmain;run_batch;do_KIND (ap_main on other vCPUs). The console causes port writes of its own
@@ -189,6 +190,7 @@ static void plan(void)
 static inline __attribute__((always_inline)) void run(unsigned long vcpu)
 {
 	uint64_t *count = (uint64_t *)oracle()->values[vcpu];
+	bool on_signal = arg_is("on_signal", NULL);
 	bool can_discard = boot_info->flags & BOOT_UKVMM && boot_info->nr_vcpus == 1;
 
 	if (!vcpu)
@@ -198,7 +200,9 @@ static inline __attribute__((always_inline)) void run(unsigned long vcpu)
 		start_timer(1000000);
 	run_batch(vcpu, count, true);
 	while (arg_is("loop", NULL)) {
-		hot_wait(nr_wait + 1);
+		do
+			hot_wait(nr_wait + 1);
+		while (on_signal && *(volatile uint32_t *)&oracle()->batches_allowed < count[BATCHES]);
 		if (can_discard && nr[PAGE_FAULT])
 			outb(PORT_DISCARD, 0);
 		run_batch(vcpu, count, can_discard);

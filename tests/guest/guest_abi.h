@@ -10,7 +10,8 @@
  *	with a return address of 0 pushed, RFLAGS.IF set by ukvmm, paging on (identity; see
  *	boot_info.linear), no IDT. All vCPUs enter at the same address.
  *
- * Everything the host reads from these pages is written by the guest: the VMM checks it.
+ * Everything the host reads from these pages is written by the guest: the VMM checks it. It writes nothing there itself but
+ * oracle.batches_allowed.
  */
 #ifndef GUEST_GUEST_ABI_H
 #define GUEST_GUEST_ABI_H
@@ -71,7 +72,7 @@ struct oracle {
 	unsigned int nr_counters;
 	unsigned int nr_vcpus;
 	unsigned int ready; /* 1 once every vCPU is in its main loop */
-	unsigned int reserved;
+	unsigned int batches_allowed; /* by the VMM: how often SIGHUP has reached ukvmm */
 	char guest[24];
 	char names[ORACLE_MAX_COUNTERS][ORACLE_NAME_LEN]; /* NUL-terminated */
 	unsigned char pad[4096 - 48 - ORACLE_MAX_COUNTERS * ORACLE_NAME_LEN];

@@ -542,12 +542,22 @@ static void end_vm(int status)
 	pthread_mutex_unlock(&exit_lock);
 }
 
+static void allow_batch(void)
+{
+	struct oracle *o = guest_ptr(GPA_ORACLE, sizeof(*o));
+
+	if (o)
+		__atomic_fetch_add(&o->batches_allowed, 1, __ATOMIC_RELAXED);
+}
+
 static void on_signal(int sig)
 {
 	if (sig == SIGTERM || sig == SIGINT || sig == SIGALRM)
 		stop = 1;
 	else if (sig == SIGUSR2)
 		want_stats = 1;
+	else if (sig == SIGHUP)
+		allow_batch();
 	/* Also covers a signal that arrives just before KVM_RUN. */
 	if (self)
 		self->run->immediate_exit = 1;
@@ -736,7 +746,7 @@ static void write_stats(void)
 
 static void run_vm(void)
 {
-	static const int term[] = { SIGTERM, SIGINT, SIGALRM, SIGUSR2 };
+	static const int term[] = { SIGTERM, SIGINT, SIGALRM, SIGUSR2, SIGHUP };
 	struct sigaction sa = { .sa_handler = on_signal };
 	struct itimerval it = { 0 };
 	sigset_t blocked, waiting, usr1, old;
@@ -818,6 +828,7 @@ static const char usage[] =
 	"      --duration=SEC    stop after SEC seconds, such as 1.5 (default: until stopped)\n"
 	"  -q, --quiet           no console output\n"
 	"\n"
+	"SIGHUP allows a guest that waits for it (exits ... loop on_signal) one more batch.\n"
 	"Exit status: what the guest wrote to port 0xf4; 0 if stopped from outside; 1 failure; 2 usage.\n"
 	"\n"
 	"Examples:\n"
