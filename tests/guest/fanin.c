@@ -59,24 +59,40 @@ FRAME static void by_fifth(uint64_t n, uint64_t *count)
 	count[BY_FIFTH] += n * 2;
 }
 
+/* Every round has the shares. Each has another length, and another order, or it falls into step with a slow sampler. */
+static inline __attribute__((always_inline)) void run_round(uint64_t n, uint64_t order, uint64_t *count)
+{
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		switch ((i * (order & 1 ? 1 : 2) + order / 2) % 3) {
+		case 0:
+			by_half(n, count);
+			break;
+		case 1:
+			by_third(n, count);
+			break;
+		default:
+			by_fifth(n, count);
+		}
+	}
+	count[ROUNDS]++;
+}
+
 static inline __attribute__((always_inline)) void run(unsigned long vcpu)
 {
 	uint64_t *count = (uint64_t *)oracle()->values[vcpu];
 	uint64_t scale = arg_number("scale", 12000), rounds = arg_number("rounds", 0);
 	uint64_t seed = 88172645463325252 + vcpu;
-	uint64_t n;
 	unsigned int r;
+	uint64_t n;
 
 	if (scale < 8)
 		scale = 8;
 	guest_ready("fanin", names, vcpu);
 	for (r = 0; vcpu || !rounds || r < rounds; r++) {
-		/* Every round has the shares; lengths that are no one's multiple keep it out of step with any clock. */
 		n = scale - scale / 4 + next_random(&seed) % (scale / 2);
-		by_half(n, count);
-		by_third(n, count);
-		by_fifth(n, count);
-		count[ROUNDS]++;
+		run_round(n, next_random(&seed) >> 32, count);
 	}
 	print_counters();
 	guest_exit(0);
