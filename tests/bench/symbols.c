@@ -4,9 +4,9 @@
  *
  *   symbols IMAGE list N		N addresses of its code, the same in every run
  *   symbols IMAGE names|lines|reader	name the addresses of standard input: "ADDRESS FUNCTION FILE LINE" of every frame,
- *				innermost first, - for what is not known; on standard error the CPU ms of opening, and
- *				of naming, and its wall ms. reader: lines, but the image is read by a process without rights, whose
- *				CPU ms are the last number
+ *				innermost first, - for what is not known; on standard error the CPU ms of opening, of
+ *				naming, its wall ms, and the peak of memory in kB. reader: lines, but the image is read by
+ *				a process without rights, whose CPU ms and peak of memory are the last two numbers
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "clock.h"
+#include "grow.h"
 #include "image.h"
 #include "readers.h"
 #include "sym_answers.h"
@@ -28,6 +29,21 @@ static double cpu_ms(void)
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
 	return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
+}
+
+/* getrusage() has that of whoever started this one in it. */
+static long peak_kb(void)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	char line[256];
+	long kb = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "VmHWM: %ld", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kb;
 }
 
 static uint64_t next_random(uint64_t *x)
@@ -64,34 +80,63 @@ static int list(struct image *img, size_t nr)
 	return 0;
 }
 
+struct named {
+	uint64_t addr;
+	const struct sym_frame *frames;
+	size_t nr;
+};
+
+/* Of those who name for people the output is a part of the time: as much of it, and none of it formatted at leisure. */
+static void print_frame(uint64_t addr, const struct sym_frame *f)
+{
+	char digits[32], *p = digits + sizeof(digits);
+	uint32_t line = f->line;
+
+	*--p = '\0';
+	do
+		*--p = "0123456789abcdef"[addr & 15];
+	while (addr >>= 4);
+	*--p = 'x';
+	*--p = '0';
+	fputs_unlocked(p, stdout);
+	putchar_unlocked('\t');
+	fputs_unlocked(f->name, stdout);
+	putchar_unlocked('\t');
+	fputs_unlocked(f->file ? f->file : "-", stdout);
+	p = digits + sizeof(digits);
+	*--p = '\0';
+	*--p = '\n';
+	do
+		*--p = '0' + line % 10;
+	while (line /= 10);
+	*--p = '\t';
+	fputs_unlocked(p, stdout);
+}
+
 static int resolve(struct symbolizer *s)
 {
-	const struct sym_frame *frames;
-	uint64_t *addrs = NULL;
-	size_t nr = 0, i, k, n;
+	struct named *all = NULL;
+	size_t nr = 0, room = 0, i, k;
 	char line[64];
 	uint64_t wall;
 	double begin;
 
-	while (fgets(line, sizeof(line), stdin)) {
-		addrs = reallocarray(addrs, nr + 1, sizeof(*addrs));
-		if (!addrs)
+	while (fgets_unlocked(line, sizeof(line), stdin)) {
+		if (grow__to((void **)&all, &room, nr + 1, sizeof(*all)))
 			return 1;
-		addrs[nr++] = strtoull(line, NULL, 16);
+		all[nr++].addr = strtoull(line, NULL, 16);
 	}
 	begin = cpu_ms();
 	wall = clock__mono_ns();
 	for (i = 0; i < nr; i++)
-		symbolizer__expect(s, addrs[i], false);
+		symbolizer__expect(s, all[i].addr, false);
 	for (i = 0; i < nr; i++)
-		symbolizer__resolve(s, addrs[i], false, &frames);
+		all[i].nr = symbolizer__resolve(s, all[i].addr, false, &all[i].frames);
 	fprintf(stderr, "%.1f %.1f ", cpu_ms() - begin, (clock__mono_ns() - wall) / 1e6);
-	for (i = 0; i < nr; i++) {
-		n = symbolizer__resolve(s, addrs[i], false, &frames);
-		for (k = 0; k < n; k++)
-			printf("0x%" PRIx64 "\t%s\t%s\t%u\n", addrs[i], frames[k].name, frames[k].file ? frames[k].file : "-", frames[k].line);
-	}
-	free(addrs);
+	for (i = 0; i < nr; i++)
+		for (k = 0; k < all[i].nr; k++)
+			print_frame(all[i].addr, &all[i].frames[k]);
+	free(all);
 	return 0;
 }
 
@@ -114,7 +159,9 @@ static int resolve_by_reader(const char *path)
 	reader__put(r);
 	readers__stop(rs);
 	getrusage(RUSAGE_CHILDREN, &ru);
-	fprintf(stderr, "%.1f\n", (ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1e3 + (ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e3);
+	fprintf(stderr, "%ld %.1f %ld\n", peak_kb(),
+		(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1e3 + (ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e3,
+		ru.ru_maxrss);
 	return err;
 }
 
@@ -141,7 +188,7 @@ int main(int argc, char **argv)
 		return 1;
 	fprintf(stderr, "%.1f ", cpu_ms() - begin);
 	err = resolve(s);
-	fprintf(stderr, "\n");
+	fprintf(stderr, "%ld\n", peak_kb());
 	symbolizer__put(s);
 	return err;
 }
