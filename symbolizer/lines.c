@@ -14,6 +14,7 @@
 #define MAX_DEPTH   256	      /* of nested scopes */
 #define MAX_ENTRIES 4000000u /* of one unit */
 #define MAX_RANGES  4096u     /* of one entry */
+#define MAX_ORIGINS 16u	      /* that an entry's name comes through */
 
 /* Where a function, inlined or not, has its code. */
 struct scope {
@@ -22,11 +23,10 @@ struct scope {
 	uint64_t reach; /* highest end of this and all scopes before it */
 	Dwarf_Off die;
 	uint32_t depth; /* of nesting: the deepest is the innermost */
+	uint32_t call_line; /* where it was inlined; this and the next, 0: not known */
+	uint32_t call_file;
 	bool is_inline;
-	/* read when it is asked for first; most are asked for again */
-	bool is_read;
-	uint32_t call_line; /* where it was inlined; 0: not known */
-	const char *call_file;
+	bool is_read; /* its name, when it is asked for first; most are asked for again */
 	const char *name;
 };
 
@@ -37,6 +37,8 @@ struct unit {
 	size_t nr;
 	Dwarf_Lines *lines;
 	size_t nr_lines;
+	Dwarf_Files *files; /* NULL: none */
+	size_t nr_files;
 };
 
 struct unit_range {
@@ -158,46 +160,125 @@ void lines__free(struct lines *l)
 
 /* --- one unit --- */
 
-static int add_scope(struct unit *u, Dwarf_Die *die, uint32_t depth, bool is_inline)
-{
-	Dwarf_Addr base, start, end;
-	struct scope *scopes;
-	ptrdiff_t at = 0;
-	unsigned int n;
+/* What is told of an entry's code and of the call in its place: code 0 where it is not. */
+struct code_attrs {
+	Dwarf_Attribute low, high, call_file, call_line;
+};
 
-	for (n = 0; n < MAX_RANGES && (at = dwarf_ranges(die, at, &base, &start, &end)) > 0; n++) {
-		if (start >= end)
-			continue;
-		scopes = grown(u->scopes, u->nr, sizeof(*scopes));
-		if (!scopes)
-			return -ENOMEM;
-		u->scopes = scopes;
-		scopes[u->nr++] = (struct scope){
-			.start = start,
-			.end = end,
-			.die = dwarf_dieoffset(die),
-			.depth = depth,
-			.is_inline = is_inline,
-		};
+static int take_code_attr(Dwarf_Attribute *attr, void *ctx)
+{
+	struct code_attrs *a = ctx;
+
+	switch (dwarf_whatattr(attr)) {
+	case DW_AT_low_pc:
+		a->low = *attr;
+		break;
+	case DW_AT_high_pc:
+		a->high = *attr;
+		break;
+	case DW_AT_call_file:
+		a->call_file = *attr;
+		break;
+	case DW_AT_call_line:
+		a->call_line = *attr;
+		break;
 	}
+	return DWARF_CB_OK;
+}
+
+static uint32_t number_of(Dwarf_Attribute *attr)
+{
+	Dwarf_Word value;
+
+	return attr->code && !dwarf_formudata(attr, &value) && value <= UINT32_MAX ? value : 0;
+}
+
+/* Without another look for the attributes, which is what dwarf_ranges() begins with. */
+static bool has_one_range(struct code_attrs *a, Dwarf_Addr *start, Dwarf_Addr *end)
+{
+	Dwarf_Word len;
+
+	if (!a->low.code || !a->high.code || dwarf_formaddr(&a->low, start))
+		return false;
+	if (!dwarf_formaddr(&a->high, end))
+		return true;
+	if (dwarf_formudata(&a->high, &len))
+		return false;
+	*end = *start + len;
+	return true;
+}
+
+static int add_scope(struct unit *u, const struct scope *scope, Dwarf_Addr start, Dwarf_Addr end)
+{
+	struct scope *scopes;
+
+	if (start >= end)
+		return 0;
+	scopes = grown(u->scopes, u->nr, sizeof(*scopes));
+	if (!scopes)
+		return -ENOMEM;
+	u->scopes = scopes;
+	scopes[u->nr] = *scope;
+	scopes[u->nr].start = start;
+	scopes[u->nr++].end = end;
 	return 0;
 }
 
-static bool can_hold_code(int tag)
+static int add_scopes(struct unit *u, Dwarf_Die *die, uint32_t depth, bool is_inline)
+{
+	struct scope scope = { .depth = depth, .is_inline = is_inline };
+	struct code_attrs attrs = { 0 };
+	Dwarf_Addr base, start, end;
+	ptrdiff_t at = 0;
+	unsigned int n;
+	int err = 0;
+
+	/* Most functions are only declared here, or described for those that are inlined. */
+	if (!dwarf_hasattr(die, DW_AT_low_pc) && !dwarf_hasattr(die, DW_AT_ranges))
+		return 0;
+	dwarf_getattrs(die, take_code_attr, &attrs, 0);
+	scope.die = dwarf_dieoffset(die);
+	if (is_inline) {
+		scope.call_line = number_of(&attrs.call_line);
+		scope.call_file = number_of(&attrs.call_file);
+	}
+	if (has_one_range(&attrs, &start, &end))
+		return add_scope(u, &scope, start, end);
+	for (n = 0; !err && n < MAX_RANGES && (at = dwarf_ranges(die, at, &base, &start, &end)) > 0; n++)
+		err = add_scope(u, &scope, start, end);
+	return err;
+}
+
+/* Types of other languages have methods. */
+static bool is_c(Dwarf_Die *cu)
+{
+	switch (dwarf_srclang(cu)) {
+	case DW_LANG_C89:
+	case DW_LANG_C:
+	case DW_LANG_C99:
+	case DW_LANG_C11:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool can_hold_code(int tag, bool types_can)
 {
 	switch (tag) {
 	case DW_TAG_subprogram:
 	case DW_TAG_inlined_subroutine:
 	case DW_TAG_lexical_block:
 	case DW_TAG_namespace:
-	case DW_TAG_structure_type:
-	case DW_TAG_class_type:
-	case DW_TAG_union_type:
-	case DW_TAG_enumeration_type: /* Rust puts methods there */
 	case DW_TAG_module:
 	case DW_TAG_try_block:
 	case DW_TAG_catch_block:
 		return true;
+	case DW_TAG_structure_type:
+	case DW_TAG_class_type:
+	case DW_TAG_union_type:
+	case DW_TAG_enumeration_type: /* Rust puts methods there */
+		return types_can;
 	default:
 		return false;
 	}
@@ -207,6 +288,7 @@ static bool can_hold_code(int tag)
 static int read_scopes(struct unit *u)
 {
 	Dwarf_Die stack[MAX_DEPTH], child;
+	bool types_can = !is_c(&u->die);
 	uint32_t depth = 0;
 	unsigned int n;
 	int tag, err;
@@ -216,11 +298,11 @@ static int read_scopes(struct unit *u)
 	for (n = 0; n < MAX_ENTRIES; n++) {
 		tag = dwarf_tag(&stack[depth]);
 		if (tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine) {
-			err = add_scope(u, &stack[depth], depth, tag == DW_TAG_inlined_subroutine);
+			err = add_scopes(u, &stack[depth], depth, tag == DW_TAG_inlined_subroutine);
 			if (err)
 				return err;
 		}
-		if (depth + 1 < MAX_DEPTH && can_hold_code(tag) && !dwarf_child(&stack[depth], &child)) {
+		if (depth + 1 < MAX_DEPTH && can_hold_code(tag, types_can) && !dwarf_child(&stack[depth], &child)) {
 			stack[++depth] = child;
 			continue;
 		}
@@ -271,6 +353,8 @@ static struct unit *get_unit(struct lines *l, uint64_t addr)
 		u->scopes[i].reach = i && u->scopes[i - 1].reach > u->scopes[i].end ? u->scopes[i - 1].reach : u->scopes[i].end;
 	if (dwarf_getsrclines(&u->die, &u->lines, &u->nr_lines))
 		u->lines = NULL;
+	if (dwarf_getsrcfiles(&u->die, &u->files, &u->nr_files))
+		u->files = NULL, u->nr_files = 0;
 	return u;
 }
 
@@ -324,47 +408,67 @@ static Dwarf_Line *find_line(const struct unit *u, uint64_t addr)
 	return dwarf_lineendsequence(line, &end) || end ? NULL : line;
 }
 
+/* What is told of a function's name, here or where the entry says that it comes from: NULL where it is not. */
+struct name_attrs {
+	const char *linkage, *mips_linkage, *name;
+	Dwarf_Attribute origin, specification; /* of this entry */
+};
+
+static int take_name_attr(Dwarf_Attribute *attr, void *ctx)
+{
+	struct name_attrs *a = ctx;
+
+	switch (dwarf_whatattr(attr)) {
+	case DW_AT_linkage_name:
+		a->linkage = a->linkage ? a->linkage : dwarf_formstring(attr);
+		break;
+	case DW_AT_MIPS_linkage_name:
+		a->mips_linkage = a->mips_linkage ? a->mips_linkage : dwarf_formstring(attr);
+		break;
+	case DW_AT_name:
+		a->name = a->name ? a->name : dwarf_formstring(attr);
+		break;
+	case DW_AT_abstract_origin:
+		a->origin = *attr;
+		break;
+	case DW_AT_specification:
+		a->specification = *attr;
+		break;
+	}
+	return DWARF_CB_OK;
+}
+
+/* dwarf_attr_integrate() would go the same way once for each of the three. */
 static const char *name_of(Dwarf_Die *die)
 {
-	static const unsigned int names[] = { DW_AT_linkage_name, DW_AT_MIPS_linkage_name };
-	Dwarf_Attribute attr;
-	const char *name;
-	size_t i;
+	struct name_attrs a = { 0 };
+	Dwarf_Die at = *die;
+	unsigned int n;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		name = dwarf_formstring(dwarf_attr_integrate(die, names[i], &attr));
-		if (name)
-			return name;
+	for (n = 0; n < MAX_ORIGINS; n++) {
+		a.origin.code = a.specification.code = 0;
+		dwarf_getattrs(&at, take_name_attr, &a, 0);
+		if (a.linkage || (!a.origin.code && !a.specification.code) ||
+		    !dwarf_formref_die(a.origin.code ? &a.origin : &a.specification, &at))
+			break;
 	}
-	return dwarf_formstring(dwarf_attr_integrate(die, DW_AT_name, &attr));
+	if (a.linkage)
+		return a.linkage;
+	return a.mips_linkage ? a.mips_linkage : a.name;
 }
 
-static uint32_t number_of(Dwarf_Die *die, unsigned int name)
+static void read_name(struct lines *l, struct scope *s)
 {
-	Dwarf_Attribute attr;
-	Dwarf_Word value;
-
-	return dwarf_attr(die, name, &attr) && !dwarf_formudata(&attr, &value) && value <= UINT32_MAX ? value : 0;
-}
-
-/* What it is called, and where it was called from if it is inlined. */
-static void read_scope(struct lines *l, struct unit *u, struct scope *s)
-{
-	Dwarf_Files *files;
 	Dwarf_Die die;
-	uint32_t file;
-	size_t nr;
 
 	s->is_read = true;
-	if (!dwarf_offdie(l->dwarf, s->die, &die))
-		return;
-	s->name = name_of(&die);
-	if (!s->is_inline)
-		return;
-	s->call_line = number_of(&die, DW_AT_call_line);
-	file = number_of(&die, DW_AT_call_file);
-	if (file && !dwarf_getsrcfiles(&u->die, &files, &nr) && file < nr)
-		s->call_file = dwarf_filesrc(files, file, NULL, NULL);
+	if (dwarf_offdie(l->dwarf, s->die, &die))
+		s->name = name_of(&die);
+}
+
+static const char *call_file_of(const struct unit *u, const struct scope *s)
+{
+	return s->call_file && s->call_file < u->nr_files ? dwarf_filesrc(u->files, s->call_file, NULL, NULL) : NULL;
 }
 
 size_t lines__lookup(struct lines *l, uint64_t addr, struct lines_frame *frames)
@@ -389,10 +493,10 @@ size_t lines__lookup(struct lines *l, uint64_t addr, struct lines_frame *frames)
 	}
 	for (i = 0; i < nr; i++) {
 		if (!scopes[i]->is_read)
-			read_scope(l, u, scopes[i]);
+			read_name(l, scopes[i]);
 		frames[i].name = scopes[i]->name;
 		if (i + 1 < nr) {
-			frames[i + 1].file = scopes[i]->call_file;
+			frames[i + 1].file = call_file_of(u, scopes[i]);
 			frames[i + 1].line = scopes[i]->call_line;
 		}
 	}
