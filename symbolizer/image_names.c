@@ -76,6 +76,8 @@ struct builder {
 	size_t room_contents;
 	struct strbuf strings;
 	size_t room_frames;
+	struct lines_frame last[LINES_MAX_FRAMES]; /* of the last address: what is near to it has most of them, too */
+	size_t nr_last;
 };
 
 static int begin(struct builder *b, struct sym_answers *out, size_t nr)
@@ -160,21 +162,30 @@ static int add_pointer(struct builder *b, const char *str, bool is_symbol, uint3
 
 static int add_frames(struct builder *b, const struct lines_frame *found, size_t nr, uint64_t start)
 {
-	struct sym_answer *frame;
+	struct sym_answer *frames, *last;
+	const struct lines_frame *same;
 	size_t i;
 	int err;
 
-	if (grow__to((void **)&b->out->frames, &b->room_frames, b->out->nr_frames + nr, sizeof(*frame)))
+	if (grow__to((void **)&b->out->frames, &b->room_frames, b->out->nr_frames + nr, sizeof(*frames)))
 		return -ENOMEM;
+	frames = &b->out->frames[b->out->nr_frames];
+	last = frames - b->nr_last;
 	for (i = 0; i < nr; i++) {
-		frame = &b->out->frames[b->out->nr_frames++];
-		*frame = (struct sym_answer){ .start = start, .line = found[i].line };
-		err = add_pointer(b, found[i].name, true, &frame->name);
-		if (!err)
-			err = add_pointer(b, found[i].file, false, &frame->file);
-		if (err)
+		frames[i] = (struct sym_answer){ .start = start, .line = found[i].line };
+		same = nr - i <= b->nr_last ? &b->last[b->nr_last - (nr - i)] : NULL;
+		if (same && same->name == found[i].name)
+			frames[i].name = last[same - b->last].name;
+		else if ((err = add_pointer(b, found[i].name, true, &frames[i].name)))
+			return err;
+		if (same && same->file == found[i].file)
+			frames[i].file = last[same - b->last].file;
+		else if ((err = add_pointer(b, found[i].file, false, &frames[i].file)))
 			return err;
 	}
+	memcpy(b->last, found, nr * sizeof(*found));
+	b->nr_last = nr;
+	b->out->nr_frames += nr;
 	b->out->counts[b->out->nr] = nr;
 	return 0;
 }

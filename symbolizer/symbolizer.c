@@ -23,11 +23,19 @@ struct entry {
 	uint64_t key; /* address, as looked up (a return address already less one) */
 	const struct sym_frame *frames; /* borrowed from the answer that brought them */
 	const char *library; /* likewise */
-	size_t nr_asked; /* images there were when it was looked up */
-	size_t member;	 /* that answered */
+	uint32_t nr_asked; /* images there were when it was looked up */
+	uint32_t member;   /* that answered */
 	uint8_t nr;
 	bool is_waiting; /* to be looked up */
 	bool has_library; /* it was asked for */
+};
+
+#define ENTRIES_EACH 256 /* that are allocated at once */
+
+/* Of an entry, so that most searches look at no other. */
+struct slot {
+	uint32_t hash; /* upper bits of its key's */
+	uint32_t id;   /* 1 on; 0: free */
 };
 
 /* What came with one answer. */
@@ -47,13 +55,11 @@ struct symbolizer {
 	pthread_mutex_t lock;
 	struct member *members;
 	size_t nr_members;
-	/*
-	 * Open addressing over entries that never move: the frames that were handed out must stay
-	 * where they are while the index grows.
-	 */
-	struct entry **index;
+	/* Open addressing over entries that never move, for lists of them are kept. */
+	struct slot *index;
 	size_t index_size; /* power of two, or 0 */
-	size_t nr_entries;
+	struct entry **blocks; /* of ENTRIES_EACH */
+	size_t nr_entries, room_blocks;
 	struct entries waiting;	    /* to be looked up */
 	struct entries no_library; /* that were, and whose library was not asked for */
 	struct batch *batches;
@@ -95,8 +101,8 @@ void symbolizer__put(struct symbolizer *s)
 		return;
 	for (i = 0; i < s->nr_members; i++)
 		s->members[i].src.free(s->members[i].src.ctx);
-	for (i = 0; i < s->index_size; i++)
-		free(s->index[i]);
+	for (i = 0; i < s->nr_entries; i += ENTRIES_EACH)
+		free(s->blocks[i / ENTRIES_EACH]);
 	for (i = 0; i < s->nr_batches; i++) {
 		free(s->batches[i].frames);
 		free(s->batches[i].strings);
@@ -109,6 +115,7 @@ void symbolizer__put(struct symbolizer *s)
 	free(s->waiting.all);
 	free(s->no_library.all);
 	free(s->members);
+	free(s->blocks);
 	free(s->index);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -211,32 +218,56 @@ void symbolizer__image_info(const struct symbolizer *s, size_t i, struct sym_ima
 
 /* --- entries --- */
 
-static size_t slot_of(struct entry *const *index, size_t size, uint64_t key)
+static struct entry *entry_of(const struct symbolizer *s, uint32_t id)
 {
-	size_t i = (key * 0x9e3779b97f4a7c15ULL) >> 20;
+	return &s->blocks[(id - 1) / ENTRIES_EACH][(id - 1) % ENTRIES_EACH];
+}
 
-	for (i &= size - 1; index[i] && index[i]->key != key; i = (i + 1) & (size - 1))
-		;
-	return i;
+static uint32_t hash_of(uint64_t key)
+{
+	return (key * 0x9e3779b97f4a7c15ULL) >> 32;
 }
 
 static int grow_index(struct symbolizer *s)
 {
-	size_t size = s->index_size ? 2 * s->index_size : 256, i;
-	struct entry **index;
+	size_t size = s->index_size ? 2 * s->index_size : 256, i, k;
+	struct slot *index;
 
 	if (2 * (s->nr_entries + 1) <= s->index_size)
 		return 0;
+	if (size > UINT32_MAX)
+		return -ENOMEM;
 	index = calloc(size, sizeof(*index));
 	if (!index)
 		return -ENOMEM;
-	for (i = 0; i < s->index_size; i++)
-		if (s->index[i])
-			index[slot_of(index, size, s->index[i]->key)] = s->index[i];
+	for (i = 0; i < s->index_size; i++) {
+		if (!s->index[i].id)
+			continue;
+		for (k = s->index[i].hash & (size - 1); index[k].id; k = (k + 1) & (size - 1))
+			;
+		index[k] = s->index[i];
+	}
 	free(s->index);
 	s->index = index;
 	s->index_size = size;
 	return 0;
+}
+
+/* The next one there is room for, to be counted by the caller. */
+static struct entry *new_entry(struct symbolizer *s)
+{
+	size_t block = s->nr_entries / ENTRIES_EACH;
+	struct entry *entries;
+
+	if (!(s->nr_entries % ENTRIES_EACH)) {
+		if (grow__to((void **)&s->blocks, &s->room_blocks, block + 1, sizeof(*s->blocks)))
+			return NULL;
+		entries = calloc(ENTRIES_EACH, sizeof(*entries));
+		if (!entries)
+			return NULL;
+		s->blocks[block] = entries;
+	}
+	return &s->blocks[block][s->nr_entries % ENTRIES_EACH];
 }
 
 static int push(struct entries *list, struct entry *e)
@@ -250,20 +281,25 @@ static int push(struct entries *list, struct entry *e)
 /* The entry of an address; it waits to be looked up if there are images that were not asked for it. */
 static struct entry *get_entry(struct symbolizer *s, uint64_t key)
 {
-	struct entry *e;
+	uint32_t hash = hash_of(key);
+	struct entry *e = NULL;
 	size_t i;
 
 	if (grow_index(s))
 		return NULL;
-	i = slot_of(s->index, s->index_size, key);
-	e = s->index[i];
-	if (!e) {
-		e = calloc(1, sizeof(*e));
+	for (i = hash & (s->index_size - 1); s->index[i].id; i = (i + 1) & (s->index_size - 1)) {
+		if (s->index[i].hash != hash)
+			continue;
+		e = entry_of(s, s->index[i].id);
+		if (e->key == key)
+			break;
+	}
+	if (!s->index[i].id) {
+		e = new_entry(s);
 		if (!e)
 			return NULL;
 		e->key = key;
-		s->index[i] = e;
-		s->nr_entries++;
+		s->index[i] = (struct slot){ hash, ++s->nr_entries };
 	}
 	if (!e->nr && !e->is_waiting && e->nr_asked < s->nr_members)
 		e->is_waiting = !push(&s->waiting, e);
@@ -386,10 +422,19 @@ static void ask_member(struct symbolizer *s, size_t member, const struct entries
 		ask(s, member, asked, nr, functions);
 }
 
+static int compare_entries(const void *pa, const void *pb)
+{
+	const struct entry *a = *(struct entry *const *)pa, *b = *(struct entry *const *)pb;
+
+	return (a->key > b->key) - (a->key < b->key);
+}
+
+/* By address, for what is near to each other is named by the same tables and has the same names. */
 static void ask_waiting(struct symbolizer *s)
 {
 	size_t i;
 
+	qsort(s->waiting.all, s->waiting.nr, sizeof(*s->waiting.all), compare_entries);
 	for (i = 0; i < s->nr_members; i++)
 		ask_member(s, i, &s->waiting, true);
 	for (i = 0; i < s->waiting.nr; i++) {
