@@ -11,6 +11,8 @@
 
 #include <elfutils/libdw.h>
 
+#include "grow.h"
+
 #define MAX_DEPTH   256	      /* of nested scopes */
 #define MAX_ENTRIES 4000000u /* of one unit */
 #define MAX_RANGES  4096u     /* of one entry */
@@ -22,19 +24,42 @@ struct scope {
 	uint64_t end;
 	uint64_t reach; /* highest end of this and all scopes before it */
 	Dwarf_Off die;
-	uint32_t depth; /* of nesting: the deepest is the innermost */
+	uint16_t depth; /* of nesting: the deepest is the innermost */
+	bool is_inline;
+	bool has_name; /* it was read: when it is asked for first, for most are asked for again */
 	uint32_t call_line; /* where it was inlined; this and the next, 0: not known */
 	uint32_t call_file;
-	bool is_inline;
-	bool is_read; /* its name, when it is asked for first; most are asked for again */
+	uint32_t body; /* of a function: in unit.bodies */
 	const char *name;
+};
+
+struct scopes {
+	struct scope *all; /* by start, then by depth */
+	size_t nr;
+};
+
+/* What is within a function: read when one of its addresses is asked for. */
+struct body {
+	struct scopes scopes;
+	bool is_read;
+};
+
+/* Scopes, until their number is known. */
+struct scratch {
+	struct scope *all;
+	size_t nr, room;
+	uint32_t nr_functions;
 };
 
 struct unit {
 	Dwarf_Die die;
 	bool is_read;
-	struct scope *scopes; /* by start, then by depth */
-	size_t nr;
+	bool is_whole;	/* what is within functions stands among them */
+	bool is_c;	/* or C++: compilers put no code into types */
+	struct scopes functions;
+	struct body *bodies;
+	uint32_t nr_bodies;
+	unsigned int nr_entries; /* that were looked at */
 	Dwarf_Lines *lines;
 	size_t nr_lines;
 	Dwarf_Files *files; /* NULL: none */
@@ -54,6 +79,7 @@ struct lines {
 	size_t nr_units;
 	struct unit_range *ranges; /* by start */
 	size_t nr_ranges;
+	struct scratch scratch;
 };
 
 static void *grown(void *array, size_t nr, size_t size)
@@ -141,6 +167,19 @@ int lines__open(struct lines **out, int fd)
 	return 0;
 }
 
+static void drop_scopes(struct unit *u)
+{
+	size_t i;
+
+	for (i = 0; u->bodies && i < u->nr_bodies; i++)
+		free(u->bodies[i].scopes.all);
+	free(u->bodies);
+	free(u->functions.all);
+	memset(&u->functions, 0, sizeof(u->functions));
+	u->bodies = NULL;
+	u->nr_bodies = 0;
+}
+
 void lines__free(struct lines *l)
 {
 	size_t i;
@@ -148,7 +187,8 @@ void lines__free(struct lines *l)
 	if (!l)
 		return;
 	for (i = 0; i < l->nr_units; i++)
-		free(l->units[i].scopes);
+		drop_scopes(&l->units[i]);
+	free(l->scratch.all);
 	free(l->units);
 	free(l->ranges);
 	if (l->dwarf)
@@ -208,48 +248,43 @@ static bool has_one_range(struct code_attrs *a, Dwarf_Addr *start, Dwarf_Addr *e
 	return true;
 }
 
-static int add_scope(struct unit *u, const struct scope *scope, Dwarf_Addr start, Dwarf_Addr end)
+static int add_scope(struct scratch *to, const struct scope *scope, Dwarf_Addr start, Dwarf_Addr end)
 {
-	struct scope *scopes;
+	struct scope *s;
 
 	if (start >= end)
 		return 0;
-	scopes = grown(u->scopes, u->nr, sizeof(*scopes));
-	if (!scopes)
+	if (grow__to((void **)&to->all, &to->room, to->nr + 1, sizeof(*to->all)))
 		return -ENOMEM;
-	u->scopes = scopes;
-	scopes[u->nr] = *scope;
-	scopes[u->nr].start = start;
-	scopes[u->nr++].end = end;
+	s = &to->all[to->nr++];
+	*s = *scope;
+	s->start = start;
+	s->end = end;
 	return 0;
 }
 
-static int add_scopes(struct unit *u, Dwarf_Die *die, uint32_t depth, bool is_inline)
+/* @scope: what is known of it already. */
+static int add_scopes(struct scratch *to, Dwarf_Die *die, struct scope *scope)
 {
-	struct scope scope = { .depth = depth, .is_inline = is_inline };
 	struct code_attrs attrs = { 0 };
 	Dwarf_Addr base, start, end;
 	ptrdiff_t at = 0;
 	unsigned int n;
 	int err = 0;
 
-	/* Most functions are only declared here, or described for those that are inlined. */
-	if (!dwarf_hasattr(die, DW_AT_low_pc) && !dwarf_hasattr(die, DW_AT_ranges))
-		return 0;
 	dwarf_getattrs(die, take_code_attr, &attrs, 0);
-	scope.die = dwarf_dieoffset(die);
-	if (is_inline) {
-		scope.call_line = number_of(&attrs.call_line);
-		scope.call_file = number_of(&attrs.call_file);
+	scope->die = dwarf_dieoffset(die);
+	if (scope->is_inline) {
+		scope->call_line = number_of(&attrs.call_line);
+		scope->call_file = number_of(&attrs.call_file);
 	}
 	if (has_one_range(&attrs, &start, &end))
-		return add_scope(u, &scope, start, end);
+		return add_scope(to, scope, start, end);
 	for (n = 0; !err && n < MAX_RANGES && (at = dwarf_ranges(die, at, &base, &start, &end)) > 0; n++)
-		err = add_scope(u, &scope, start, end);
+		err = add_scope(to, scope, start, end);
 	return err;
 }
 
-/* Types of other languages have methods. */
 static bool is_c(Dwarf_Die *cu)
 {
 	switch (dwarf_srclang(cu)) {
@@ -257,16 +292,27 @@ static bool is_c(Dwarf_Die *cu)
 	case DW_LANG_C:
 	case DW_LANG_C99:
 	case DW_LANG_C11:
+	case DW_LANG_C_plus_plus:
+	case DW_LANG_C_plus_plus_03:
+	case DW_LANG_C_plus_plus_11:
+	case DW_LANG_C_plus_plus_14:
 		return true;
 	default:
 		return false;
 	}
 }
 
-static bool can_hold_code(int tag, bool types_can)
+/* What is looked into, apart from where functions may be anyway. */
+struct depth_of_look {
+	bool types;
+	bool functions;
+};
+
+static bool may_hold_code(int tag, const struct depth_of_look *into)
 {
 	switch (tag) {
 	case DW_TAG_subprogram:
+		return into->functions;
 	case DW_TAG_inlined_subroutine:
 	case DW_TAG_lexical_block:
 	case DW_TAG_namespace:
@@ -278,36 +324,48 @@ static bool can_hold_code(int tag, bool types_can)
 	case DW_TAG_class_type:
 	case DW_TAG_union_type:
 	case DW_TAG_enumeration_type: /* Rust puts methods there */
-		return types_can;
+		return into->types;
 	default:
 		return false;
 	}
 }
 
-/* The tree of entries without recursion: it is as deep as the file says. */
-static int read_scopes(struct unit *u)
+/* Most functions are only declared here, or described for those that are inlined. */
+static bool has_code(Dwarf_Die *die)
 {
+	return dwarf_hasattr(die, DW_AT_low_pc) || dwarf_hasattr(die, DW_AT_ranges);
+}
+
+/*
+ * The functions below @top, inlined or not. The tree of entries without recursion: it is as deep as the file says.
+ * @depth: of those right below.
+ */
+static int read_scopes(struct unit *u, Dwarf_Die *top, uint32_t depth, const struct depth_of_look *into, struct scratch *to)
+{
+	const uint32_t first = depth;
 	Dwarf_Die stack[MAX_DEPTH], child;
-	bool types_can = !is_c(&u->die);
-	uint32_t depth = 0;
-	unsigned int n;
+	struct scope scope;
 	int tag, err;
 
-	if (dwarf_child(&u->die, &stack[0]))
+	to->nr = to->nr_functions = 0;
+	if (depth >= MAX_DEPTH || dwarf_child(top, &stack[depth]))
 		return 0;
-	for (n = 0; n < MAX_ENTRIES; n++) {
+	while (u->nr_entries++ < MAX_ENTRIES) {
 		tag = dwarf_tag(&stack[depth]);
-		if (tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine) {
-			err = add_scopes(u, &stack[depth], depth, tag == DW_TAG_inlined_subroutine);
+		if ((tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine) && has_code(&stack[depth])) {
+			scope = (struct scope){ .depth = depth, .is_inline = tag == DW_TAG_inlined_subroutine };
+			if (!into->functions)
+				scope.body = to->nr_functions++;
+			err = add_scopes(to, &stack[depth], &scope);
 			if (err)
 				return err;
 		}
-		if (depth + 1 < MAX_DEPTH && can_hold_code(tag, types_can) && !dwarf_child(&stack[depth], &child)) {
+		if (depth + 1 < MAX_DEPTH && may_hold_code(tag, into) && !dwarf_child(&stack[depth], &child)) {
 			stack[++depth] = child;
 			continue;
 		}
 		while (dwarf_siblingof(&stack[depth], &stack[depth])) {
-			if (!depth)
+			if (depth == first)
 				return 0;
 			depth--;
 		}
@@ -324,10 +382,74 @@ static int compare_scopes(const void *pa, const void *pb)
 	return (a->depth > b->depth) - (a->depth < b->depth);
 }
 
-static struct unit *get_unit(struct lines *l, uint64_t addr)
+/* Sorted, in as much memory as they take. */
+static int keep_scopes(struct scopes *out, const struct scratch *from)
 {
-	size_t lo = 0, hi = l->nr_ranges, mid, i;
-	struct unit *u;
+	size_t nr = from->nr, i;
+	struct scope *all;
+
+	if (!nr)
+		return 0;
+	all = malloc(nr * sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	memcpy(all, from->all, nr * sizeof(*all));
+	/* Mostly they are sorted already. */
+	for (i = 1; i < nr && compare_scopes(&all[i - 1], &all[i]) <= 0; i++)
+		;
+	if (i < nr)
+		qsort(all, nr, sizeof(*all), compare_scopes);
+	for (i = 0; i < nr; i++)
+		all[i].reach = i && all[i - 1].reach > all[i].end ? all[i - 1].reach : all[i].end;
+	*out = (struct scopes){ all, nr };
+	return 0;
+}
+
+/* Its functions; what is within them comes later, for most are never asked for. */
+static void read_functions(struct lines *l, struct unit *u)
+{
+	const struct depth_of_look into = { .types = !u->is_c };
+
+	if (read_scopes(u, &u->die, 0, &into, &l->scratch) || !l->scratch.nr)
+		return;
+	u->bodies = calloc(l->scratch.nr_functions, sizeof(*u->bodies));
+	if (!u->bodies)
+		return;
+	u->nr_bodies = l->scratch.nr_functions;
+	if (keep_scopes(&u->functions, &l->scratch))
+		drop_scopes(u);
+}
+
+/* A function can be where none is expected: within another one, or in a type. */
+static void read_whole(struct lines *l, struct unit *u)
+{
+	const struct depth_of_look into = { .types = true, .functions = true };
+
+	drop_scopes(u);
+	u->is_whole = true;
+	u->nr_entries = 0;
+	if (!read_scopes(u, &u->die, 0, &into, &l->scratch))
+		keep_scopes(&u->functions, &l->scratch);
+}
+
+static const struct scopes *get_body(struct lines *l, struct unit *u, const struct scope *function)
+{
+	const struct depth_of_look into = { .types = !u->is_c, .functions = true };
+	struct body *b = &u->bodies[function->body];
+	Dwarf_Die die;
+
+	if (!b->is_read) {
+		b->is_read = true;
+		if (dwarf_offdie(l->dwarf, function->die, &die) &&
+		    !read_scopes(u, &die, function->depth + 1, &into, &l->scratch))
+			keep_scopes(&b->scopes, &l->scratch);
+	}
+	return &b->scopes;
+}
+
+static struct unit *find_unit(struct lines *l, uint64_t addr)
+{
+	size_t lo = 0, hi = l->nr_ranges, mid;
 
 	while (lo < hi) {
 		mid = lo + (hi - lo) / 2;
@@ -336,51 +458,65 @@ static struct unit *get_unit(struct lines *l, uint64_t addr)
 		else
 			hi = mid;
 	}
-	if (!lo || addr >= l->ranges[lo - 1].end)
-		return NULL;
-	u = &l->units[l->ranges[lo - 1].unit];
-	if (u->is_read)
-		return u;
-	u->is_read = true;
-	if (read_scopes(u)) {
-		free(u->scopes);
-		u->scopes = NULL;
-		u->nr = 0;
-	}
-	if (u->nr)
-		qsort(u->scopes, u->nr, sizeof(*u->scopes), compare_scopes);
-	for (i = 0; i < u->nr; i++)
-		u->scopes[i].reach = i && u->scopes[i - 1].reach > u->scopes[i].end ? u->scopes[i - 1].reach : u->scopes[i].end;
-	if (dwarf_getsrclines(&u->die, &u->lines, &u->nr_lines))
-		u->lines = NULL;
-	if (dwarf_getsrcfiles(&u->die, &u->files, &u->nr_files))
-		u->files = NULL, u->nr_files = 0;
-	return u;
+	return lo && addr < l->ranges[lo - 1].end ? &l->units[l->ranges[lo - 1].unit] : NULL;
 }
 
-/* The scopes that hold an address, the innermost first. */
-static size_t find_scopes(const struct unit *u, uint64_t addr, struct scope **out)
+static void read_unit(struct lines *l, struct unit *u)
 {
-	size_t lo = 0, hi = u->nr, mid, nr = 0, i, k;
+	u->is_read = true;
+	u->is_c = is_c(&u->die);
+	read_functions(l, u);
+	if (dwarf_getsrclines(&u->die, &u->lines, &u->nr_lines))
+		u->lines = NULL;
+	if (dwarf_getsrcfiles(&u->die, &u->files, &u->nr_files)) {
+		u->files = NULL;
+		u->nr_files = 0;
+	}
+}
+
+/* Those that hold an address, added to the @nr of @out, the innermost first. Return: their number now. */
+static size_t find_scopes(const struct scopes *in, uint64_t addr, struct scope **out, size_t nr)
+{
+	size_t lo = 0, hi = in->nr, mid, i, k;
+	struct scope *all = in->all;
 
 	while (lo < hi) {
 		mid = lo + (hi - lo) / 2;
-		if (u->scopes[mid].start <= addr)
+		if (all[mid].start <= addr)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	for (i = lo; i-- > 0 && u->scopes[i].reach > addr;) {
-		if (u->scopes[i].end <= addr)
+	for (i = lo; i-- > 0 && all[i].reach > addr;) {
+		if (all[i].end <= addr)
 			continue;
 		if (nr == LINES_MAX_FRAMES)
 			break;
-		for (k = nr++; k && out[k - 1]->depth < u->scopes[i].depth; k--)
+		for (k = nr++; k && out[k - 1]->depth < all[i].depth; k--)
 			out[k] = out[k - 1];
-		out[k] = &u->scopes[i];
-		if (!u->scopes[i].is_inline && !u->scopes[i].depth)
+		out[k] = &all[i];
+		if (!all[i].is_inline && !all[i].depth)
 			break;
 	}
+	return nr;
+}
+
+static size_t find_functions(struct lines *l, struct unit *u, uint64_t addr, struct scope **out)
+{
+	struct scope *functions[LINES_MAX_FRAMES];
+	size_t nr, nr_functions, i;
+
+	nr = find_scopes(&u->functions, addr, out, 0);
+	if (!nr && !u->is_whole) {
+		read_whole(l, u);
+		nr = find_scopes(&u->functions, addr, out, 0);
+	}
+	if (u->is_whole)
+		return nr;
+	nr_functions = nr;
+	memcpy(functions, out, nr * sizeof(*out));
+	for (i = 0; i < nr_functions; i++)
+		nr = find_scopes(get_body(l, u, functions[i]), addr, out, nr);
 	return nr;
 }
 
@@ -461,7 +597,7 @@ static void read_name(struct lines *l, struct scope *s)
 {
 	Dwarf_Die die;
 
-	s->is_read = true;
+	s->has_name = true;
 	if (dwarf_offdie(l->dwarf, s->die, &die))
 		s->name = name_of(&die);
 }
@@ -479,11 +615,13 @@ size_t lines__lookup(struct lines *l, uint64_t addr, struct lines_frame *frames)
 	struct unit *u;
 	int number;
 
-	u = get_unit(l, addr);
+	u = find_unit(l, addr);
 	if (!u)
 		return 0;
+	if (!u->is_read)
+		read_unit(l, u);
 	line = find_line(u, addr);
-	nr = find_scopes(u, addr, scopes);
+	nr = find_functions(l, u, addr, scopes);
 	/* Without a scope the line alone is worth telling. */
 	memset(frames, 0, (nr ? nr : 1) * sizeof(*frames));
 	if (line) {
@@ -492,7 +630,7 @@ size_t lines__lookup(struct lines *l, uint64_t addr, struct lines_frame *frames)
 			frames[0].line = number;
 	}
 	for (i = 0; i < nr; i++) {
-		if (!scopes[i]->is_read)
+		if (!scopes[i]->has_name)
 			read_name(l, scopes[i]);
 		frames[i].name = scopes[i]->name;
 		if (i + 1 < nr) {
@@ -512,7 +650,7 @@ static const char *dir_of(Dwarf_Die *cu)
 
 const char *lines__unit(struct lines *l, uint64_t addr, const char **dir)
 {
-	struct unit *u = get_unit(l, addr);
+	struct unit *u = find_unit(l, addr);
 
 	if (!u)
 		return NULL;

@@ -422,11 +422,32 @@ static void ask_member(struct symbolizer *s, size_t member, const struct entries
 		ask(s, member, asked, nr, functions);
 }
 
-static int compare_entries(const void *pa, const void *pb)
+/* Byte by byte of their addresses, the lowest first; most bytes are the same in all. Without memory they stay. */
+static void sort_entries(struct entries *list)
 {
-	const struct entry *a = *(struct entry *const *)pa, *b = *(struct entry *const *)pb;
+	struct entry **from = list->all, **to, **all;
+	size_t counts[256], at, i;
+	unsigned int shift;
 
-	return (a->key > b->key) - (a->key < b->key);
+	to = all = reallocarray(NULL, list->nr, sizeof(*all));
+	if (!all)
+		return;
+	for (shift = 0; shift < 64; shift += 8) {
+		memset(counts, 0, sizeof(counts));
+		for (i = 0; i < list->nr; i++)
+			counts[from[i]->key >> shift & 255]++;
+		if (counts[from[0]->key >> shift & 255] == list->nr)
+			continue;
+		for (at = list->nr, i = 256; i-- > 0;)
+			counts[i] = at -= counts[i];
+		for (i = 0; i < list->nr; i++)
+			to[counts[from[i]->key >> shift & 255]++] = from[i];
+		to = from;
+		from = from == all ? list->all : all;
+	}
+	if (from == all)
+		memcpy(list->all, all, list->nr * sizeof(*all));
+	free(all);
 }
 
 /* By address, for what is near to each other is named by the same tables and has the same names. */
@@ -434,7 +455,7 @@ static void ask_waiting(struct symbolizer *s)
 {
 	size_t i;
 
-	qsort(s->waiting.all, s->waiting.nr, sizeof(*s->waiting.all), compare_entries);
+	sort_entries(&s->waiting);
 	for (i = 0; i < s->nr_members; i++)
 		ask_member(s, i, &s->waiting, true);
 	for (i = 0; i < s->waiting.nr; i++) {
