@@ -44,7 +44,7 @@ struct profile_stack {
 	uint16_t nr_frames; /* of the guest */
 	uint64_t count;
 	uint64_t weight; /* nanoseconds, or what the samples' periods count */
-	const uint64_t *frames; /* borrowed from the profile */
+	const uint64_t *frames; /* borrowed from the profile; NULL, as the next, in a stack without any frames */
 	const uint64_t *host;	/* likewise: key.nr_kernel of the kernel's, then key.nr_vmm of the VMM's */
 };
 

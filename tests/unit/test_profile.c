@@ -139,6 +139,31 @@ static void samples_that_differ_in_anything_are_apart(void **state)
 	profile__free(p);
 }
 
+/*
+ * A pointer to nothing is NULL, not a place in an array, for there may be none: 0 added to NULL is undefined, which
+ * sanitizers of some compilers end a program for.
+ */
+static void a_stack_without_frames_points_nowhere(void **state)
+{
+	struct profile *p = new_profile(100);
+	struct profile_stack st;
+	int round;
+
+	(void)state;
+	add(p, 1, 0, 0, 0, 0, 0);
+	for (round = 0; round < 2; round++) {
+		profile__stack(p, 0, &st);
+		assert_int_equal(st.nr_frames, 0);
+		assert_null(st.frames);
+		assert_null(st.host);
+		add(p, 1, 0, 0, 0, 3, 0x1000); /* now there is an array */
+	}
+	profile__stack(p, 1, &st);
+	assert_int_equal(st.nr_frames, 3);
+	assert_non_null(st.frames);
+	profile__free(p);
+}
+
 static void a_profile_grows(void **state)
 {
 	struct profile *p = new_profile(1 << 20);
@@ -366,6 +391,7 @@ int main(void)
 		cmocka_unit_test(host_frames_are_part_of_a_stack),
 		cmocka_unit_test(equal_samples_are_one_stack),
 		cmocka_unit_test(samples_that_differ_in_anything_are_apart),
+		cmocka_unit_test(a_stack_without_frames_points_nowhere),
 		cmocka_unit_test(a_profile_grows),
 		cmocka_unit_test(stacks_of_one_hash_are_not_merged),
 		cmocka_unit_test(a_guest_cannot_choose_hashes),
