@@ -312,8 +312,8 @@ static bool may_hold_code(int tag, const struct depth_of_look *into)
 {
 	switch (tag) {
 	case DW_TAG_subprogram:
-		return into->functions;
 	case DW_TAG_inlined_subroutine:
+		return into->functions;
 	case DW_TAG_lexical_block:
 	case DW_TAG_namespace:
 	case DW_TAG_module:

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,8 @@
 extern char __executable_start;
 
 /* Addresses noted by the code itself, with the lines that hold them. */
-static uint64_t in_inner, in_plain;
-static uint32_t inner_line, outer_line, plain_line;
+static uint64_t in_inner, in_plain, in_nested;
+static uint32_t inner_line, outer_line, plain_line, nested_line;
 
 #define HERE(var) __asm__ volatile("lea 0(%%rip), %0" : "=r"(var))
 
@@ -41,6 +42,18 @@ static __attribute__((noinline)) void outer(void)
 static __attribute__((noinline)) void plain(void)
 {
 	HERE(in_plain); plain_line = __LINE__;
+}
+
+/* Its entry is within that of the function around, its code is not. */
+static __attribute__((noinline)) void around(void)
+{
+	__attribute__((noinline)) void nested(void)
+	{
+		inner();
+		HERE(in_nested); nested_line = __LINE__;
+	}
+
+	nested();
 }
 
 static int open_lines(struct lines **out, const char *path)
@@ -132,6 +145,61 @@ static void what_is_not_covered_is_nothing(void **state)
 	assert_null(l);
 }
 
+static void a_function_within_another_is_found(void **state)
+{
+	struct lines_frame frames[LINES_MAX_FRAMES];
+	struct lines *l = open_self();
+	uint64_t base = (uintptr_t)&__executable_start;
+	int i;
+
+	(void)state;
+	around();
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(lines__lookup(l, in_nested - base, frames), 1);
+		assert_string_equal(frames[0].name, "nested");
+		assert_int_equal(frames[0].line, nested_line);
+		/* Others of the same unit are found as before. */
+		assert_int_equal(lines__lookup(l, (uintptr_t)around - base, frames), 1);
+		assert_string_equal(frames[0].name, "around");
+		assert_int_equal(lines__lookup(l, in_inner - base, frames), 2);
+		assert_string_equal(frames[0].name, "inner");
+		assert_string_equal(frames[1].name, "nested");
+	}
+	lines__free(l);
+}
+
+static bool same_string(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+/* What is read is kept, so what is asked for first must not matter. */
+static void the_order_of_questions_does_not_matter(void **state)
+{
+	struct lines_frame up[LINES_MAX_FRAMES], down[LINES_MAX_FRAMES];
+	struct lines *a = open_self(), *b = open_self();
+	extern char __etext;
+	uint64_t len = &__etext - &__executable_start, addr, nr_known = 0;
+	size_t nr, i;
+
+	(void)state;
+	for (addr = 0; addr < len; addr += 7)
+		lines__lookup(a, addr, up);
+	for (addr = len - len % 7; addr; addr -= 7) {
+		nr = lines__lookup(b, addr, down);
+		assert_int_equal(lines__lookup(a, addr, up), nr);
+		for (i = 0; i < nr; i++) {
+			assert_true(same_string(up[i].name, down[i].name));
+			assert_true(same_string(up[i].file, down[i].file));
+			assert_int_equal(up[i].line, down[i].line);
+		}
+		nr_known += nr > 0;
+	}
+	assert_true(nr_known > 1000);
+	lines__free(a);
+	lines__free(b);
+}
+
 static uint32_t next_random(uint64_t *seed)
 {
 	*seed = *seed * 6364136223846793005 + 1442695040888963407;
@@ -188,6 +256,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(inlined_functions_are_frames),
 		cmocka_unit_test(what_is_not_covered_is_nothing),
+		cmocka_unit_test(a_function_within_another_is_found),
+		cmocka_unit_test(the_order_of_questions_does_not_matter),
 		cmocka_unit_test(broken_tables_do_no_harm),
 	};
 

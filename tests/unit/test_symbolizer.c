@@ -210,6 +210,40 @@ static void frames_stay_where_they_are_while_the_cache_grows(void **state)
 	symbolizer__put(s);
 }
 
+/* However many wait, in whatever order and with whichever bias. */
+static void those_expected_are_named_as_if_asked_one_by_one(void **state)
+{
+	static const uint64_t biases[] = { 0, 0x40000000, 0xffffffff80000000 };
+	struct symbolizer *s = new_symbolizer(), *one = new_symbolizer();
+	const struct sym_frame *f, *expected;
+	uint64_t seed = 7, addrs[5000];
+	size_t i, nr, nr_known = 0;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		add(s, &kernel_desc, biases[i]);
+		add(one, &kernel_desc, biases[i]);
+	}
+	for (i = 0; i < 5000; i++) {
+		seed = seed * 6364136223846793005 + 1442695040888963407;
+		/* Some often, some unknown, some with other upper bytes. */
+		addrs[i] = biases[i % 3] + BASE + (seed >> 33) % 0x100 + (i % 7 ? 0 : (seed >> 40) << 24);
+		symbolizer__expect(s, addrs[i], i & 1);
+	}
+	for (i = 0; i < 5000; i++) {
+		nr = symbolizer__resolve(one, addrs[i], i & 1, &expected);
+		assert_int_equal(symbolizer__resolve(s, addrs[i], i & 1, &f), nr);
+		nr_known += nr;
+		if (!nr)
+			continue;
+		assert_string_equal(f->name, expected->name);
+		assert_int_equal(f->start, expected->start);
+	}
+	assert_in_range(nr_known, 1000, 4000);
+	symbolizer__put(s);
+	symbolizer__put(one);
+}
+
 static void the_last_put_frees(void **state)
 {
 	struct symbolizer *s = new_symbolizer();
@@ -266,6 +300,7 @@ int main(void)
 		cmocka_unit_test(libraries_by_dwarf),
 		cmocka_unit_test(images_without_names_are_refused),
 		cmocka_unit_test(frames_stay_where_they_are_while_the_cache_grows),
+		cmocka_unit_test(those_expected_are_named_as_if_asked_one_by_one),
 		cmocka_unit_test(the_last_put_frees),
 		cmocka_unit_test(threads_may_ask_at_the_same_time),
 	};
