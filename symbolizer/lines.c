@@ -61,7 +61,7 @@ struct unit {
 	uint32_t nr_bodies;
 	unsigned int nr_entries; /* that were looked at */
 	Dwarf_Lines *lines;
-	size_t nr_lines;
+	size_t nr_lines, last_row; /* that was found */
 	Dwarf_Files *files; /* NULL: none */
 	size_t nr_files;
 };
@@ -520,26 +520,37 @@ static size_t find_functions(struct lines *l, struct unit *u, uint64_t addr, str
 	return nr;
 }
 
-static Dwarf_Line *find_line(const struct unit *u, uint64_t addr)
+static uint64_t row_addr(const struct unit *u, size_t i)
 {
-	size_t lo = 0, hi = u->lines ? u->nr_lines : 0, mid;
+	Dwarf_Addr addr;
+
+	return dwarf_lineaddr(dwarf_onesrcline(u->lines, i), &addr) ? UINT64_MAX : addr;
+}
+
+static Dwarf_Line *find_line(struct unit *u, uint64_t addr)
+{
+	size_t lo = 0, hi = u->lines ? u->nr_lines : 0, mid, step;
 	Dwarf_Line *line;
-	Dwarf_Addr at;
 	bool end;
 
-	/* libdw has them sorted by address. */
+	/* libdw has them sorted by address. Most addresses are asked for in their order: it is not far from the last one. */
+	if (u->last_row < hi && row_addr(u, u->last_row) <= addr) {
+		lo = u->last_row + 1;
+		for (step = 1; lo + step < hi && row_addr(u, lo + step) <= addr; step *= 2)
+			lo += step + 1;
+		if (lo + step < hi)
+			hi = lo + step;
+	}
 	while (lo < hi) {
 		mid = lo + (hi - lo) / 2;
-		line = dwarf_onesrcline(u->lines, mid);
-		if (dwarf_lineaddr(line, &at))
-			return NULL;
-		if (at <= addr)
+		if (row_addr(u, mid) <= addr)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
 	if (!lo)
 		return NULL;
+	u->last_row = lo - 1;
 	line = dwarf_onesrcline(u->lines, lo - 1);
 	return dwarf_lineendsequence(line, &end) || end ? NULL : line;
 }

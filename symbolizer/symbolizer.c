@@ -233,7 +233,7 @@ static int grow_index(struct symbolizer *s)
 	size_t size = s->index_size ? 2 * s->index_size : 256, i, k;
 	struct slot *index;
 
-	if (2 * (s->nr_entries + 1) <= s->index_size)
+	if (4 * (s->nr_entries + 1) <= 3 * s->index_size)
 		return 0;
 	if (size > UINT32_MAX)
 		return -ENOMEM;
