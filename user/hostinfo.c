@@ -145,6 +145,15 @@ const char *hostinfo__release(void)
 	return names.release;
 }
 
+bool hostinfo__is_since(const char *release, unsigned int major, unsigned int minor)
+{
+	unsigned int its_major, its_minor;
+
+	if (sscanf(release, "%u.%u", &its_major, &its_minor) != 2)
+		return false;
+	return its_major > major || (its_major == major && its_minor >= minor);
+}
+
 bool hostinfo__hides_processes(void)
 {
 	return geteuid() && access("/proc/1/stat", F_OK);

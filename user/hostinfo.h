@@ -34,6 +34,9 @@ const char *hostinfo__lockdown(void);
 /** hostinfo__release() - the kernel's release, such as "6.1.0-50-amd64". */
 const char *hostinfo__release(void);
 
+/** hostinfo__is_since() - a release is this one or a later one; false if it can't be read. */
+bool hostinfo__is_since(const char *release, unsigned int major, unsigned int minor);
+
 /** hostinfo__hides_processes() - /proc does not show us the processes of others (hidepid). */
 bool hostinfo__hides_processes(void);
 
