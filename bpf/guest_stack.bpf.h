@@ -4,7 +4,7 @@
 
 /* guest_stack - the walk of guest_walk.h, set up from a vCPU that stands still on its own thread. */
 
-/* The walk's only deep part, verified once: a global function that finds its state in the scratch. */
+/* The deepest part of a walk, verified once: a global function that finds its state in the scratch. */
 __noinline int ukp_translate_in(__u32 which, __u64 gva)
 {
 	struct ukp_scratch *sc;
@@ -18,6 +18,22 @@ __noinline int ukp_translate_in(__u32 which, __u64 gva)
 static __always_inline int ukp_translate(struct ukp_walk *w, __u64 gva)
 {
 	return ukp_translate_in(w->which, gva);
+}
+
+/* Some frames of a walk by frame pointers; verified once, too. */
+__noinline int ukp_fp_part_in(__u32 which)
+{
+	struct ukp_scratch *sc;
+
+	sc = bpf_map_lookup_elem(&scratch, &which);
+	if (!sc)
+		return UKP_STOP_UNMAPPED;
+	return ukp_walk_fp_part(&sc->walk);
+}
+
+static __always_inline int ukp_fp_part(struct ukp_walk *w)
+{
+	return ukp_fp_part_in(w->which);
 }
 
 /* Is RSP to be looked for? @recovers is a constant: programs that never do have none of the code for it. */

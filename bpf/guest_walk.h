@@ -15,6 +15,7 @@
  *	ukp_unwind_lookup(w, gva)	find the rule of an address by w->unwind and put it into w->rule, its place
  *					into w->row
  *	ukp_interrupt(w)		call ukp_walk_interrupt(), as ukp_step()
+ *	ukp_fp_part(w)			call ukp_walk_fp_part(), as ukp_step()
  *	ukp_recover(w)			guest_recover.h's ukp_recover_stack(), or 0 where RSP is always known
  *
  * The guest may write anything anywhere at any time: page tables and stacks are bounded, every address
@@ -648,46 +649,54 @@ static inline __attribute__((always_inline)) void ukp_walk_table(struct ukp_walk
 
 /* --- by frame pointers alone --- */
 
+#define UKP_FP_PART 14 /* frames in one call of ukp_fp_part(): few are verified, and a call costs each of them little */
+
+/* On by the frame pointers from w->fp, UKP_FP_PART frames: UKP_WALK_ON, or the stop reason. */
+static inline __attribute__((always_inline)) int ukp_walk_fp_part(struct ukp_walk *w)
+{
+	struct ukp_frame_record rec;
+	__u64 fp = w->fp;
+	__u32 nr;
+	int i, stop;
+
+	for (i = 0; i < UKP_FP_PART; i++) {
+		if (!fp)
+			return UKP_STOP_ROOT;
+		if (fp & 7 || !ukp_is_canonical(w, fp) || fp > fp + 15)
+			return UKP_STOP_BADFP;
+		stop = ukp_walk_read(w, &rec, fp);
+		if (stop)
+			return stop;
+		if (!rec.ret)
+			return UKP_STOP_ROOT;
+		/* No code is there: RBP is used for something else. */
+		if (!ukp_is_canonical(w, rec.ret))
+			return UKP_STOP_BADFP;
+		nr = w->nr_frames;
+		w->frames[nr & UKP_MAX_FRAMES] = rec.ret;
+		w->nr_frames = nr + 1;
+		if (rec.fp && rec.fp <= fp)
+			return UKP_STOP_BACKWARDS;
+		fp = rec.fp;
+	}
+	w->fp = fp;
+	return UKP_WALK_ON;
+}
+
 /* Follow the frame pointers from w->rbp; frames, nr_frames and stop are the result. */
 static inline __attribute__((always_inline)) void ukp_walk_fp(struct ukp_walk *w)
 {
-	struct ukp_frame_record rec;
-	__u64 fp = w->rbp;
 	int i, stop;
 
-	for (i = 1; i < UKP_MAX_FRAMES; i++) {
-		if (!fp) {
-			w->stop = UKP_STOP_ROOT;
-			return;
-		}
-		if (fp & 7 || !ukp_is_canonical(w, fp) || fp > fp + 15) {
-			w->stop = UKP_STOP_BADFP;
-			return;
-		}
-		stop = ukp_walk_read(w, &rec, fp);
-		if (stop) {
-			w->stop = stop;
-			return;
-		}
-		if (!rec.ret) {
-			w->stop = UKP_STOP_ROOT;
-			return;
-		}
-		/* No code is there: RBP is used for something else. */
-		if (!ukp_is_canonical(w, rec.ret)) {
-			w->stop = UKP_STOP_BADFP;
-			return;
-		}
-		w->frames[i & UKP_MAX_FRAMES] = rec.ret;
-		w->nr_frames = i + 1;
+	w->fp = w->rbp;
+	stop = UKP_WALK_ON;
+	for (i = 1; i < UKP_MAX_FRAMES && stop == UKP_WALK_ON; i += UKP_FP_PART)
+		stop = ukp_fp_part(w);
+	if (stop == UKP_WALK_ON)
+		stop = w->fp ? UKP_STOP_DEPTH : UKP_STOP_ROOT;
+	w->stop = stop;
+	if (w->nr_frames > 1)
 		w->methods = UKP_BY_FP;
-		if (rec.fp && rec.fp <= fp) {
-			w->stop = UKP_STOP_BACKWARDS;
-			return;
-		}
-		fp = rec.fp;
-	}
-	w->stop = fp ? UKP_STOP_DEPTH : UKP_STOP_ROOT;
 }
 
 /*
@@ -718,5 +727,6 @@ static inline __attribute__((always_inline)) void ukp_walk_stack(struct ukp_walk
 }
 
 _Static_assert(((UKP_MAX_FRAMES + 1) & UKP_MAX_FRAMES) == 0, "UKP_MAX_FRAMES works as a mask");
+_Static_assert((UKP_MAX_FRAMES - 1) % UKP_FP_PART == 0, "all parts of a walk by frame pointers are whole");
 
 #endif /* BPF_GUEST_WALK_H */

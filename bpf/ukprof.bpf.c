@@ -34,6 +34,7 @@ struct ukp_walk;
 static __always_inline int ukp_translate(struct ukp_walk *w, __u64 gva);
 static __always_inline int ukp_step(struct ukp_walk *w);
 static __always_inline int ukp_interrupt(struct ukp_walk *w);
+static __always_inline int ukp_fp_part(struct ukp_walk *w);
 static __always_inline void ukp_unwind_lookup(struct ukp_walk *w, __u64 gva);
 static __always_inline void ukp_unwind_entry(struct ukp_walk *w);
 static __always_inline int ukp_recover(struct ukp_walk *w);

@@ -11,6 +11,7 @@ struct ukp_walk;
 static int ukp_translate(struct ukp_walk *w, __u64 gva);
 static int ukp_step(struct ukp_walk *w);
 static int ukp_interrupt(struct ukp_walk *w);
+static int ukp_fp_part(struct ukp_walk *w);
 static void ukp_unwind_lookup(struct ukp_walk *w, __u64 gva);
 static void ukp_unwind_entry(struct ukp_walk *w);
 static int ukp_recover(struct ukp_walk *w);
@@ -35,6 +36,11 @@ static int ukp_step(struct ukp_walk *w)
 static int ukp_interrupt(struct ukp_walk *w)
 {
 	return ukp_walk_interrupt(w);
+}
+
+static int ukp_fp_part(struct ukp_walk *w)
+{
+	return ukp_walk_fp_part(w);
 }
 
 static int ukp_recover(struct ukp_walk *w)
