@@ -641,7 +641,8 @@ static inline __attribute__((always_inline)) void ukp_walk_table(struct ukp_walk
 		}
 		if (i == UKP_MAX_FRAMES)
 			break;
-		w->frames[i & UKP_MAX_FRAMES] = w->pc + !w->is_call;
+		/* Not with "!": each iteration would be verified for both. */
+		w->frames[i & UKP_MAX_FRAMES] = w->pc + (w->is_call ^ 1);
 		w->nr_frames = i + 1;
 	}
 	w->stop = UKP_STOP_DEPTH;
