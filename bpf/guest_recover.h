@@ -219,12 +219,13 @@ static inline __attribute__((always_inline)) int ukp_recover_edge(struct ukp_wal
 /* Does a register that is known point into the stack, from @slot on? Then it is this vCPU's. */
 static inline __attribute__((always_inline)) void ukp_see_owner(struct ukp_walk *w, __u64 slot)
 {
+	__u64 is_own = 0;
 	__u32 i;
 
-	w->is_own = 0;
 	for (i = 0; i < UKP_NR_REGS; i++)
-		if (i != UKP_REG_NR_RSP && w->regs[i] - slot < w->piece_end - slot)
-			w->is_own = 1;
+		if (i != UKP_REG_NR_RSP)
+			is_own |= ukp_is_below(w->regs[i] - slot, w->piece_end - slot);
+	w->is_own = is_own;
 }
 
 /* Is the stack that was tried the one that ends at @end? */
