@@ -76,10 +76,11 @@ static __always_inline void ukp_unwind_lookup(struct ukp_walk *w, __u64 gva)
 	ukp_unwind_in(w->which, gva);
 }
 
-#define UKP_ENTRY_STEPS 128 /* rows looked at; a function of more has its beginning not known */
+#define UKP_ENTRY_PARTS 16 /* a function of more rows has its beginning not known */
+#define UKP_ENTRY_PART  8  /* rows looked at in one call */
 
-/* From the row of w->entry_row back to the one that begins its function. */
-__noinline int ukp_entry_in(__u32 which)
+/* From the row of w->entry_row back to the one that begins its function. Returns 1 to go on. Verified once, too. */
+__noinline int ukp_entry_part_in(__u32 which)
 {
 	struct ukp_unwind_image *table;
 	struct ukp_unwind_chunk *chunk;
@@ -92,13 +93,12 @@ __noinline int ukp_entry_in(__u32 which)
 	sc = bpf_map_lookup_elem(&scratch, &which);
 	if (!sc || rsp_is == UKP_RSP_KNOWN)
 		return 0;
-	sc->walk.entry = 0;
 	at = sc->walk.entry_row.row;
 	index = sc->walk.entry_row.page;
 	table = &sc->walk.unwind[sc->walk.entry_row.table & (UKP_MAX_TABLES - 1)];
 	key = table->first_page + index;
 	page = bpf_map_lookup_elem(&unwind_pages, &key);
-	for (int i = 0; i < UKP_ENTRY_STEPS; i++) {
+	for (int i = 0; i < UKP_ENTRY_PART; i++) {
 		if (!page || !page->nr)
 			return 0;
 		key = at >> UKP_UNWIND_CHUNK_BITS;
@@ -125,6 +125,23 @@ __noinline int ukp_entry_in(__u32 which)
 		}
 		at--;
 	}
+	sc->walk.entry_row.row = at;
+	sc->walk.entry_row.page = index;
+	return 1;
+}
+
+/* Where the function of w->entry_row begins, into w->entry. */
+__noinline int ukp_entry_in(__u32 which)
+{
+	struct ukp_scratch *sc;
+
+	sc = bpf_map_lookup_elem(&scratch, &which);
+	if (!sc || rsp_is == UKP_RSP_KNOWN)
+		return 0;
+	sc->walk.entry = 0;
+	for (int i = 0; i < UKP_ENTRY_PARTS; i++)
+		if (!ukp_entry_part_in(which))
+			break;
 	return 0;
 }
 
