@@ -17,7 +17,10 @@
  *
  *	indirect calls	  lead anywhere. A chain that has one is taken as proven only if no other is found up to
  *			  there on the stack; where the leaf itself is called so, the result is marked weak.
- *	interrupt frames  have no call: as above.
+ *	interrupt frames  have no call: as above; and the stack of a handler that has ended may be whole up to the code that
+ *			  it had interrupted, if another one interrupts the same code now. The later one's return addresses
+ *			  are then where the older one has saved registers, if both are on one stack and the older one has
+ *			  saved more; see ukp_cross_interrupt(). Else a register has to say which, or it is marked weak.
  *	a return address  of 0 ends a thread's stack, and so does any other 0: as above, and weak with one call alone.
  *	tail calls	  leave the return address of a call to another function: weak.
  *	recursion	  through the leaf's own function: every activation has such a slot: weak. More than
@@ -40,6 +43,7 @@
  *	ukp_try(w, slot)
  *	ukp_frame(w, i)
  *	ukp_judge(w, slot)
+ *	ukp_saved(w, gva)
  */
 
 #include "guest_walk.h"
@@ -48,7 +52,8 @@
 #define UKP_NEAR           512  /* bytes around a former slot */
 #define UKP_RIVAL_ROOM     4096 /* bytes above a slot that are searched for another one as good */
 #define UKP_MAX_TRIES      8    /* walks from candidates in one sample */
-#define UKP_PIECES         ((UKP_NEAR + UKP_RIVAL_ROOM) / UKP_LOOK + 1)
+#define UKP_RIVAL_BELOW    2048 /* bytes below a handler's slot that are */
+#define UKP_PIECES         ((UKP_RIVAL_BELOW + UKP_RIVAL_ROOM) / UKP_LOOK + 1)
 #define UKP_STACK_ROOM     (1ULL << 20)  /* the largest stack that is taken for one */
 #define UKP_STACK_NEAR     (64ULL << 10) /* what is farther apart is on different stacks */
 #define UKP_REG_NR_RSP     4
@@ -70,6 +75,10 @@ enum ukp_edge_kind {
 };
 
 #define UKP_LOOK_CANDIDATE 2
+
+/* What is looked for beside the slot that was found. */
+#define UKP_RIVAL_ANY     1 /* any other on its stack */
+#define UKP_RIVAL_HANDLER 2 /* another handler's stack */
 
 /* What became of a candidate. */
 enum ukp_try_result {
@@ -219,13 +228,18 @@ static inline __attribute__((always_inline)) int ukp_recover_edge(struct ukp_wal
 /* Does a register that is known point into the stack, from @slot on? Then it is this vCPU's. */
 static inline __attribute__((always_inline)) void ukp_see_owner(struct ukp_walk *w, __u64 slot)
 {
-	__u64 is_own = 0;
+	__u64 is_own = 0, is_here = 0, is_in;
 	__u32 i;
 
-	for (i = 0; i < UKP_NR_REGS; i++)
-		if (i != UKP_REG_NR_RSP)
-			is_own |= ukp_is_below(w->regs[i] - slot, w->piece_end - slot);
+	for (i = 0; i < UKP_NR_REGS; i++) {
+		if (i == UKP_REG_NR_RSP)
+			continue;
+		is_in = ukp_is_below(w->regs[i] - slot, w->piece_end - slot);
+		is_own |= is_in;
+		is_here |= is_in & ukp_is_below(w->regs[i], w->handler_end);
+	}
 	w->is_own = is_own;
+	w->is_here = is_here;
 }
 
 /* Is the stack that was tried the one that ends at @end? */
@@ -234,6 +248,49 @@ static inline __attribute__((always_inline)) int ukp_same_stack(const struct ukp
 	if (w->stop == UKP_STOP_DEPTH)
 		return end - w->end < UKP_STACK_ROOM;
 	return w->end - end + UKP_NEAR < 2 * UKP_NEAR;
+}
+
+/*
+ * Is the word of the stack at @gva a return address? Not one of a register that an interrupt has saved: code seldom has
+ * them in registers.
+ */
+static inline __attribute__((always_inline)) int ukp_recover_saved(struct ukp_walk *w, __u64 gva)
+{
+	__u64 word = 0, code = 0;
+
+	if (ukp_walk_word(w, &word, gva) || !ukp_in_code(w, word) ||
+	    ukp_code_before(w, &code, word, 1))
+		return 0;
+	return ukp_call_edge(w, code, word, 0) != UKP_EDGE_NONE;
+}
+
+/*
+ * From @sp, that of an entry stub, over the frame that the processor has pushed: look at the registers below it.
+ * Where another interrupt has hit the same code since, that one's return addresses stand there now, unless its stub saves as many.
+ */
+static inline __attribute__((always_inline)) void ukp_cross_interrupt(struct ukp_walk *w, __u64 sp)
+{
+	__u64 at = w->interrupt_at;
+	__u32 i;
+
+	/* Of a row that tells where RSP was pushed. */
+	if (w->rule.cfa != UKP_CFA_INTERRUPT) {
+		if (w->rule.cfa != UKP_CFA_RSP || !(w->rule.flags & UKP_UNWIND_SAVES_SP))
+			return;
+		at = sp + w->rule.cfa_offset + w->rule.rsp_offset + 16;
+	}
+	for (i = 6; i < UKP_INTERRUPT_NEAR + 6; i++) {
+		if (at - sp < 8 * i || w->is_stale)
+			break;
+		w->is_stale |= ukp_saved(w, at - 8 * i);
+	}
+	if (w->piece_end == sp)
+		w->handler_end = at;
+	if (w->sp - at > 8) {
+		w->is_switched = 1;
+		w->interrupted = w->sp;
+		w->piece_end = w->piece_end == sp ? at : w->piece_end;
+	}
 }
 
 /*
@@ -250,6 +307,8 @@ static inline __attribute__((always_inline)) int ukp_recover_frame(struct ukp_wa
 	stop = ukp_walk_step(w);
 	if (stop != UKP_WALK_ON)
 		return stop;
+	if (!w->is_call)
+		ukp_cross_interrupt(w, sp);
 	if (w->piece_end == sp && w->sp - sp < UKP_STACK_ROOM)
 		w->piece_end = w->sp;
 	if (i >= UKP_MAX_FRAMES)
@@ -286,7 +345,10 @@ static inline __attribute__((always_inline)) int ukp_recover_try(struct ukp_walk
 	w->nr_other = 0;
 	w->edge_ret = 0;
 	w->limit = 0;
+	w->handler_end = 0;
 	w->is_recursive = 0;
+	w->is_stale = 0;
+	w->is_switched = 0;
 	w->nr_interrupts = UKP_INTERRUPTS;
 	w->pc = w->rip;
 	w->sp = slot - w->leaf_offset;
@@ -325,6 +387,8 @@ static inline __attribute__((always_inline)) int ukp_recover_judge(struct ukp_wa
 	}
 	if (w->nr_other)
 		return UKP_TRY_OTHER;
+	if (w->is_stale)
+		return UKP_TRY_SHORT;
 	/* 0 in place of a return address ends a thread's stack; but memory is full of zeros. */
 	if (w->stop == UKP_STOP_ROOT && w->rule.cfa != UKP_CFA_END) {
 		if (w->nr_proven < 2)
@@ -435,6 +499,14 @@ static inline __attribute__((always_inline)) int ukp_consider(struct ukp_walk *w
 	}
 	w->nr_tries--;
 	result = ukp_try(w, slot);
+	if (w->is_rival == UKP_RIVAL_HANDLER) {
+		if (result < UKP_TRY_RECURSIVE)
+			return 0;
+		w->other = slot;
+		w->other_is_here = w->is_here;
+		w->other_is_switched = w->is_switched;
+		return 1;
+	}
 	if (w->is_rival) {
 		w->is_doubtful |= result >= UKP_TRY_RECURSIVE;
 		return w->is_doubtful;
@@ -588,17 +660,52 @@ static inline __attribute__((always_inline)) int ukp_again(struct ukp_walk *w, _
 }
 
 /*
- * Is there another slot? Below the one found, if the leaf's function has called itself; up to where another chain
- * could have split off, if a call on the way is not proven.
+ * Is there another slot? Below the one found, if the leaf's function has called itself, and farther if what was found is a
+ * handler's: its remains may be in a frame that was not filled. Up to where another chain could have split off, if a call on
+ * the way is not proven.
  */
 static inline __attribute__((always_inline)) void ukp_recover_rivals(struct ukp_walk *w)
 {
 	__u64 slot = w->found, end = w->found_limit ? w->found_limit : slot;
+	__u64 below = w->handler_end && !w->is_here ? UKP_RIVAL_BELOW : UKP_NEAR;
 
 	if (end - slot > UKP_RIVAL_ROOM)
 		w->is_doubtful = 1;
 	else
-		ukp_over(w, slot - UKP_NEAR, end);
+		ukp_over(w, slot - below, end);
+}
+
+/*
+ * What is found is a handler's, and the interrupt proves nothing. Has another one interrupted the same code, on another stack?
+ * If a register points into one's part, that is it. Else likelier the one on the interrupted code's own stack: there dead
+ * ones are soon written over, while interrupts' stacks keep theirs. w is at the end of the walk from w->found.
+ */
+static inline __attribute__((always_inline)) void ukp_recover_handler(struct ukp_walk *w)
+{
+	__u64 slot = w->found, other;
+	__u32 is_switched = w->is_switched;
+	int i;
+
+	w->is_rival = UKP_RIVAL_HANDLER;
+	w->other = 0;
+	w->nr_tries = UKP_MAX_TRIES;
+	/* Stubs that change the stack often keep in RBP where it was. */
+	if (w->rbp > 4096)
+		ukp_over(w, w->rbp - 1024, w->rbp + UKP_LOOK);
+	/* The interrupted code may have gone on since. */
+	if (is_switched && !w->other && !w->is_doubtful)
+		ukp_over(w, w->interrupted - UKP_RIVAL_ROOM, w->interrupted);
+	for (i = 0; i < UKP_STACK_SLOTS; i++) {
+		other = w->stacks.slots[i];
+		if (other && other - slot + UKP_NEAR >= 2 * UKP_NEAR && !w->other &&
+		    !w->is_doubtful)
+			ukp_over(w, other - UKP_NEAR, other + UKP_NEAR);
+	}
+	if (w->other && !w->is_doubtful) {
+		w->is_elsewhere = !w->other_is_here;
+		if (w->other_is_here || (is_switched && !w->other_is_switched))
+			w->found = w->other;
+	}
 }
 
 /*
@@ -686,6 +793,7 @@ static inline __attribute__((always_inline)) void ukp_remember_slot(struct ukp_w
 static inline __attribute__((always_inline)) int ukp_recover_stack(struct ukp_walk *w)
 {
 	__u64 slot;
+	int is_handler;
 
 	ukp_unwind_lookup(w, w->rip);
 	if (w->rule.cfa != UKP_CFA_RSP || w->rule.flags & UKP_UNWIND_SIGNAL)
@@ -720,12 +828,18 @@ static inline __attribute__((always_inline)) int ukp_recover_stack(struct ukp_wa
 	if (w->found) {
 		w->is_near = 0;
 		w->is_one = 0;
-		w->is_rival = 1;
+		w->is_rival = UKP_RIVAL_ANY;
 		w->is_doubtful = 0;
 		w->nr_tries = UKP_MAX_TRIES;
 		ukp_recover_rivals(w);
 		slot = ukp_again(w, w->found) ? w->found : 0;
-		if (slot && !w->is_doubtful)
+		is_handler = w->handler_end && !w->is_here;
+		if (slot && !w->is_doubtful && is_handler) {
+			ukp_recover_handler(w);
+			slot = ukp_again(w, w->found) ? w->found : 0;
+		}
+		/* Of a handler alone in its VM the other stacks were looked at just now. */
+		if (slot && !w->is_doubtful && !w->is_elsewhere && !(is_handler && w->is_alone))
 			ukp_recover_owner(w);
 	} else if (w->elsewhere) {
 		w->is_elsewhere = 1;

@@ -117,6 +117,9 @@ struct ukp_walk {
 	__u64 found_limit;
 	__u64 piece_end; /* of the part of it that is in one piece with the slot */
 	__u64 end;	 /* of the stack that was tried: RSP of its outermost frame */
+	__u64 handler_end; /* of the part of it that only the handler of its outermost interrupt has; 0: there is none */
+	__u64 interrupted; /* where on another stack the interrupted code was */
+	__u64 other;	   /* a slot on another stack, from where an interrupt leads to the same code */
 	__u64 elsewhere; /* a slot of each lesser kind; 0: none */
 	__u64 recursive;
 	__u64 brief;
@@ -144,7 +147,12 @@ struct ukp_walk {
 	__u8 is_own; /* a register points into the stack that was tried */
 	__u8 is_rival;
 	__u8 is_elsewhere; /* the slot is good, but the stack may be another vCPU's or thread's */
-	__u8 reserved3;
+	__u8 is_stale;	   /* a register that an interrupt has saved is a return address: something else was there since */
+	__u8 is_switched;  /* an interrupt has changed the stack */
+	__u8 is_here;	   /* a register points into the handler's part */
+	__u8 other_is_switched;
+	__u8 other_is_here;
+	__u8 reserved3[4];
 	__u64 words[UKP_LOOK / 8];
 	/* set by ukp_walk_stack() */
 	__u32 nr_frames;

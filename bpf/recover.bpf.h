@@ -22,6 +22,21 @@ static __always_inline int ukp_judge(struct ukp_walk *w, __u64 slot)
 	return ukp_judge_in(w->which, slot);
 }
 
+__noinline int ukp_saved_in(__u32 which, __u64 gva)
+{
+	struct ukp_scratch *sc;
+
+	sc = bpf_map_lookup_elem(&scratch, &which);
+	if (!sc || rsp_is == UKP_RSP_KNOWN)
+		return 0;
+	return ukp_recover_saved(&sc->walk, gva);
+}
+
+static __always_inline int ukp_saved(struct ukp_walk *w, __u64 gva)
+{
+	return ukp_saved_in(w->which, gva);
+}
+
 __noinline int ukp_frame_in(__u32 which, __u32 i)
 {
 	struct ukp_scratch *sc;

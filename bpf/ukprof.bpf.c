@@ -47,6 +47,7 @@ static __always_inline int ukp_look(struct ukp_walk *w);
 static __always_inline int ukp_try(struct ukp_walk *w, __u64 slot);
 static __always_inline int ukp_frame(struct ukp_walk *w, __u32 i);
 static __always_inline int ukp_judge(struct ukp_walk *w, __u64 slot);
+static __always_inline int ukp_saved(struct ukp_walk *w, __u64 gva);
 
 #include "guest_recover.h"
 #include "guest_walk.h"

@@ -1396,6 +1396,7 @@ static void an_interrupt_entry_proves_nothing(void **state)
 	assert_int_equal(w.stop, UKP_STOP_NOROW);
 	assert_int_equal(w.methods, WEAK);
 	/* With the frame it is as good as another, if there is no rival. */
+	word(slot + 0x450, 0x1450);
 	interrupt_frame(slot + 0x460, 0x1410, slot + 0x488);
 	assert_recovered(PROVEN | UKP_BY_FRAME, 5, A(0x1010), A(0x1110), A(0x1210), A(0x1310), A(0x1411));
 }
@@ -1699,6 +1700,125 @@ static void an_interrupt_on_the_way(void **state)
 	/* The stub itself is the leaf: where it is on the stack nothing tells. */
 	w.rip = 0x1520;
 	assert_recovered(UKP_BY_NO_RSP, 1, A(0x1520));
+}
+
+/*
+ * A stub that saves @nr registers and calls 0x1200, which leads to the leaf as in put_calls(): its code is at @stub, the
+ * interrupt frame at @at. Returns the leaf's slot.
+ */
+static uint64_t put_handler(uint64_t stub, uint64_t at, uint64_t nr)
+{
+	uint64_t slot = at - 8 * nr - 8 - 0x430, k;
+
+	ROW(stub, stub + 0xff, .cfa = UKP_CFA_INTERRUPT);
+	call(stub + 0x10, 0x1200);
+	word(slot, 0x1110);
+	word(slot + 0x400, 0x1210);
+	word(slot + 0x430, stub + 0x10);
+	for (k = 1; k <= nr; k++)
+		word(at - 8 * k, 0x1000 + k); /* pointers into code, none behind a call */
+	return slot;
+}
+
+/* The last handler's frame and the one's before are the same; below it the one before may have saved more registers. */
+static void remains_of_a_handler_have_a_later_one_in_them(void **state)
+{
+	uint64_t at = STACK_VA + 0x2488, old, slot, nr;
+
+	(void)state;
+	for (nr = 1; nr <= 20; nr++) {
+		put_calls(STACK_VA + 0x5008);
+		nr_rows = 3;
+		ROW(0x1400, 0x14ff, .cfa = UKP_CFA_END);
+		old = put_handler(0x1500, at, nr);
+		slot = put_handler(0x1600, at, nr - 1);
+		interrupt_frame(at, 0x1450, at + 40);
+		w.stacks.slots[0] = old;
+		assert_recovered(PROVEN | UKP_BY_FRAME, 5, A(0x1010), A(0x1110), A(0x1210), A(0x1610), A(0x1451));
+		assert_int_equal(w.tried, slot);
+		/* Tables may describe the older one's stub. */
+		rows[4].rule = (struct ukp_unwind_rule){ .cfa = UKP_CFA_RSP, .cfa_offset = 8 * nr + 40, .ra_offset = -40,
+			.rsp_offset = -16, .flags = UKP_UNWIND_SIGNAL | UKP_UNWIND_SAVES_SP | UKP_UNWIND_PART };
+		w.stacks.slots[0] = old;
+		assert_recovered(PROVEN | UKP_BY_FRAME, 5, A(0x1010), A(0x1110), A(0x1210), A(0x1610), A(0x1451));
+		/* Alone it may be true, if the code had a return address in a register. */
+		word(slot, 0);
+		w.stacks.slots[0] = old;
+		assert_recovered(WEAK, 5, A(0x1010), A(0x1110), A(0x1210), A(0x1510), A(0x1451));
+		word(slot + 0x430, 0);
+		assert_recovered(PROVEN, 5, A(0x1010), A(0x1110), A(0x1210), A(0x1510), A(0x1451));
+	}
+}
+
+/* Interrupts' own stacks keep the last handler of each, however long ago it was. */
+static void handlers_of_the_same_code_on_two_stacks(void **state)
+{
+	uint64_t at = STACK_VA + 0x2488, own = STACK2 + 0x1008, slot, other;
+	unsigned int i;
+
+	(void)state;
+	put_calls(STACK_VA + 0x5008);
+	word(at + 40 + 0x18, 0x1410);
+	slot = put_handler(0x1500, at, 15);
+	interrupt_frame(at, 0x1350, at + 40);
+	other = put_handler(0x1600, own, 15);
+	interrupt_frame(own, 0x1360, at + 40);
+	for (i = 0; i < 4; i++) {
+		w.stacks.slots[i & 1] = slot;
+		w.stacks.slots[!(i & 1)] = other;
+		w.regs[3] = 0;
+		/* What is on the interrupted code's stack would have been written over since. */
+		assert_recovered(WEAK | UKP_BY_FRAME, 6, A(0x1010), A(0x1110), A(0x1210), A(0x1510), A(0x1351), A(0x1410));
+		/* A register says whose it is; not one that points to the interrupted code's. */
+		w.regs[3] = i & 2 ? own - 0x40 : own + 0x20;
+		assert_recovered(PROVEN | UKP_BY_FRAME, 6, A(0x1010), A(0x1110), A(0x1210), A(0x1610), A(0x1361), A(0x1410));
+		w.regs[3] = slot + 0x20;
+		assert_recovered(PROVEN | UKP_BY_FRAME, 6, A(0x1010), A(0x1110), A(0x1210), A(0x1510), A(0x1351), A(0x1410));
+		w.regs[3] = at + 48;
+		assert_recovered(WEAK | UKP_BY_FRAME, 6, A(0x1010), A(0x1110), A(0x1210), A(0x1510), A(0x1351), A(0x1410));
+	}
+	/* Where the other one is was not known before. */
+	memset(&w.stacks, 0, sizeof(w.stacks));
+	w.stacks.slots[0] = slot;
+	w.rbp = own - 0x40;
+	w.regs[5] = w.rbp;
+	assert_recovered(PROVEN | UKP_BY_FRAME, 6, A(0x1010), A(0x1110), A(0x1210), A(0x1610), A(0x1361), A(0x1410));
+	w.rbp = 1;
+	w.regs[5] = 1;
+	memset(&w.stacks, 0, sizeof(w.stacks));
+	w.stacks.slots[0] = other;
+	w.regs[3] = 0;
+	assert_recovered(WEAK | UKP_BY_FRAME, 6, A(0x1010), A(0x1110), A(0x1210), A(0x1510), A(0x1351), A(0x1410));
+	/* There is only one. */
+	word(slot, 0);
+	assert_recovered(PROVEN | UKP_BY_FRAME, 6, A(0x1010), A(0x1110), A(0x1210), A(0x1610), A(0x1361), A(0x1410));
+}
+
+/* A function was interrupted when it began, and has not filled its frame when it is interrupted again. */
+static void a_handler_in_a_frame_that_was_not_filled(void **state)
+{
+	uint64_t top = STACK_VA + 0x3000, old, slot;
+
+	(void)state;
+	put_calls(STACK_VA + 0x5008);
+	FUNCTION(0x1700, 8);
+	rows[nr_rows - 1].last = 0x1703;
+	ROW(0x1704, 0x17ff, .cfa = UKP_CFA_RSP, .cfa_offset = 0x708, .ra_offset = -8);
+	call(0x1420, 0x1700);
+	word(top, 0x1420);
+	old = put_handler(0x1500, top - 40, 15);
+	interrupt_frame(top - 40, 0x1702, top);
+	slot = put_handler(0x1600, top - 0x700 - 40, 15);
+	interrupt_frame(top - 0x700 - 40, 0x1720, top - 0x700);
+	w.stacks.slots[0] = slot;
+	assert_recovered(PROVEN | UKP_BY_FRAME, 6, A(0x1010), A(0x1110), A(0x1210), A(0x1610), A(0x1721), A(0x1420));
+	/* Proven is none that is above another one. */
+	w.stacks.slots[0] = old;
+	recover();
+	assert_int_equal(w.methods, WEAK | UKP_BY_FRAME);
+	word(slot, 0);
+	w.stacks.slots[0] = old;
+	assert_recovered(PROVEN | UKP_BY_FRAME, 6, A(0x1010), A(0x1110), A(0x1210), A(0x1510), A(0x1703), A(0x1420));
 }
 
 static void a_call_across_two_pages(void **state)
@@ -2065,6 +2185,9 @@ int main(void)
 		TEST(of_several_stacks_the_own_one_is_taken),
 		TEST(a_thread_that_waits_where_this_one_is_makes_it_weak),
 		TEST(an_interrupt_on_the_way),
+		TEST(remains_of_a_handler_have_a_later_one_in_them),
+		TEST(handlers_of_the_same_code_on_two_stacks),
+		TEST(a_handler_in_a_frame_that_was_not_filled),
 		TEST(a_call_across_two_pages),
 		TEST(without_a_table_nothing_is_recovered),
 		TEST(memory_that_is_a_circle_is_bounded),

@@ -24,6 +24,7 @@ static int ukp_look(struct ukp_walk *w);
 static int ukp_try(struct ukp_walk *w, __u64 slot);
 static int ukp_frame(struct ukp_walk *w, __u32 i);
 static int ukp_judge(struct ukp_walk *w, __u64 slot);
+static int ukp_saved(struct ukp_walk *w, __u64 gva);
 
 #include "guest_recover.h"
 #include "guest_walk.h"
@@ -91,6 +92,11 @@ static int ukp_frame(struct ukp_walk *w, __u32 i)
 static int ukp_judge(struct ukp_walk *w, __u64 slot)
 {
 	return ukp_recover_judge(w, slot);
+}
+
+static int ukp_saved(struct ukp_walk *w, __u64 gva)
+{
+	return ukp_recover_saved(w, gva);
 }
 
 static int ukp_translate(struct ukp_walk *w, __u64 gva)
