@@ -6,7 +6,8 @@
  * lines - source lines and inlined functions of an address, from an image's DWARF.
  *
  * A compilation unit is read when one of its addresses is asked for the first time, and what is within a
- * function when one of the function's is; both are kept. DWARF is foreign input: depth, number of entries and strings are bounded, and what contradicts itself is left out.
+ * function when one of the function's is; both are kept. DWARF is foreign input: depth, number of entries and
+ * strings are bounded, and what contradicts itself is left out.
  *
  * Threads: one at a time. Source: DWARF 5, 2.17 (ranges), 3.3.8 (inlined subroutines), 6.2 (lines).
  */
