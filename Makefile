@@ -293,8 +293,8 @@ $(eval $(call guest-rule,callers,callers,$(GUEST_NOFP) -fno-asynchronous-unwind-
 $(eval $(call guest-rule,callers-asm,callers,$(GUEST_FP) -DHOT_IN_ASM,0x100000,0))
 # Neither unwind tables nor frame pointers, as ToroKernel: leaves are all that is known.
 $(eval $(call guest-rule,shares-bare.g,shares,$(GUEST_NOFP) -fno-asynchronous-unwind-tables -fno-unwind-tables,0x200000,0))
-GUESTS += $(GUEST_OUT)/shares-bare
-$(GUEST_OUT)/shares-bare: $(GUEST_OUT)/shares-bare.g
+GUESTS += $(GUEST_OUT)/shares-bare $(GUEST_OUT)/hostile-bare
+$(GUEST_OUT)/shares-bare $(GUEST_OUT)/hostile-bare: $(GUEST_OUT)/%-bare: $(GUEST_OUT)/%-bare.g
 	$(call GUEST_SAY,STRIP)objcopy -g -R .eh_frame -R .eh_frame_hdr $< $@
 $(eval $(call guest-rule,threads,threads,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,irq,irq,$(GUEST_NOFP),0x200000,0))
@@ -309,7 +309,9 @@ $(GUEST_OUT)/pair-app: tests/guest/pair_app.c tests/guest/pair.h $(GUEST_HDRS)
 $(eval $(call guest-rule,exits,exits,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,pioloop,pioloop,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,idle,idle,$(GUEST_FP),0x200000,0))
+# With tables, and by frame pointers alone.
 $(eval $(call guest-rule,hostile,hostile,$(GUEST_FP),0x200000,0))
+$(eval $(call guest-rule,hostile-bare.g,hostile,$(GUEST_FP) -fno-asynchronous-unwind-tables -fno-unwind-tables,0x200000,0))
 # Two source files; no shrink-wrapping, so that early returns have a frame too.
 $(eval $(call guest-rule,demo,demo,$(GUEST_FP) -fno-shrink-wrap tests/guest/demo_kit.c,0x200000,0))
 $(GUEST_OUT)/demo: tests/guest/demo_kit.c tests/guest/demo.h

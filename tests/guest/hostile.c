@@ -19,6 +19,8 @@
  *	pt_mmio		 the same into MMIO space
  *	cr3_swap	 CR3 changes all the time between two equal tables
  *	long_chain	 a valid chain of frames=N frames (default 1000000, 16 bytes each)
+ *	ballooned	 a frame whose caller's is in memory that the guest has given back; with ukvmm --userfault nobody
+ *			 ever answers for it
  *	random_rip	 runs code at 65536 addresses without symbols
  *	race		 vCPU 0 shows a chain that the other vCPUs rewrite all the time (at least 2 vCPUs)
  */
@@ -88,6 +90,7 @@ HOSTILE(pml4_loop)
 HOSTILE(pt_outside)
 HOSTILE(pt_mmio)
 HOSTILE(long_chain)
+HOSTILE(ballooned)
 HOSTILE(race)
 
 FRAME __attribute__((noreturn)) static void hostile_rbp_random(uint64_t *count)
@@ -191,6 +194,16 @@ static void link_frames(unsigned int n)
 	}
 }
 
+static void give_back(void)
+{
+	if (boot_info->ram_size < GPA_FAULT_AREA + RESERVE || !(boot_info->flags & BOOT_UKVMM))
+		fatal("mode=ballooned needs ukvmm, and 32 MiB of memory");
+	frames[0].next = GPA_FAULT_AREA;
+	frames[0].ret = (uint64_t)hostile_ballooned + 8;
+	*(volatile uint64_t *)GPA_FAULT_AREA = GPA_FAULT_AREA + 64;
+	outb(PORT_DISCARD, 0);
+}
+
 /* Everything that is shared, by vCPU 0 before the others go on. */
 static void prepare(void)
 {
@@ -213,6 +226,8 @@ static void prepare(void)
 		make_blocks();
 	else if (arg_is("mode", "long_chain"))
 		make_chain(arg_number("frames", 1000000));
+	else if (arg_is("mode", "ballooned"))
+		give_back();
 	else if (arg_is("mode", "cr3_swap"))
 		for (i = 0; i < 512; i++)
 			other_pml4[i] = pml4[i];
@@ -255,6 +270,8 @@ static inline __attribute__((always_inline)) void run(unsigned long vcpu)
 		hostile_cr3_swap(count);
 	if (arg_is("mode", "long_chain"))
 		hostile_long_chain(GPA_FAULT_AREA, count);
+	if (arg_is("mode", "ballooned"))
+		hostile_ballooned((uint64_t)&frames[0], count);
 	if (arg_is("mode", "random_rip"))
 		hostile_random_rip(count);
 	if (arg_is("mode", "race") && !vcpu)

@@ -16,6 +16,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <linux/kvm.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -28,6 +29,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -87,7 +89,7 @@ static struct {
 	uint64_t mem_size, page_size, linear, load_bias;
 	unsigned int nr_vcpus;
 	double duration;
-	bool has_gap, has_bias, has_irqchip, on_main_thread, is_quiet, has_hugepages;
+	bool has_gap, has_bias, has_irqchip, on_main_thread, is_quiet, has_hugepages, has_userfault;
 
 	int kvm_fd, vm_fd;
 	struct slot slots[2];
@@ -563,13 +565,28 @@ static void on_signal(int sig)
 		self->run->immediate_exit = 1;
 }
 
+/* Whoever touches it from now on waits for an answer that never comes. */
+static void never_answer(void *area, size_t len)
+{
+	struct uffdio_register range = { .range = { (uintptr_t)area, len }, .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_api api = { .api = UFFD_API };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &range))
+		die(NULL, "userfaultfd: %s", strerror(errno));
+}
+
 static void discard_fault_area(void)
 {
 	struct slot *s = &vm.slots[0];
+	size_t len;
 
-	if (s->size > GPA_FAULT_AREA)
-		madvise(s->hva + GPA_FAULT_AREA,
-			(vm.nr_slots > 1 ? s->size : vm.top) - GPA_FAULT_AREA, MADV_DONTNEED);
+	if (s->size <= GPA_FAULT_AREA)
+		return;
+	len = (vm.nr_slots > 1 ? s->size : vm.top) - GPA_FAULT_AREA;
+	madvise(s->hva + GPA_FAULT_AREA, len, MADV_DONTNEED);
+	if (vm.has_userfault)
+		never_answer(s->hva + GPA_FAULT_AREA, len);
 }
 
 static void handle_io(struct vcpu *v)
@@ -821,6 +838,7 @@ static const char usage[] =
 	"      --linear=OFFSET   also map virtual = physical + OFFSET, such as 0x40000000\n"
 	"      --irqchip         in-kernel interrupt controllers (then HLT waits in the kernel)\n"
 	"      --hugepages       let the host back RAM with huge pages (default: never)\n"
+	"      --userfault       memory that the guest gives back is never answered for by userfaultfd\n"
 	"      --main-thread     run vCPU 0 on the main thread\n"
 	"  -n, --name=NAME       name of the process\n"
 	"      --pid-file=FILE   write the process id to FILE, remove it at the end\n"
@@ -859,6 +877,7 @@ static char **parse_options(int argc, char **argv)
 		O_LINEAR,
 		O_IRQCHIP,
 		O_HUGE,
+		O_USERFAULT,
 		O_MAIN,
 		O_PID,
 		O_STATS,
@@ -870,7 +889,8 @@ static char **parse_options(int argc, char **argv)
 		{ "quiet", 0, NULL, 'q' },        { "help", 0, NULL, 'h' },
 		{ "mem-gap", 0, NULL, O_GAP },    { "load-bias", 1, NULL, O_BIAS },
 		{ "linear", 1, NULL, O_LINEAR },  { "irqchip", 0, NULL, O_IRQCHIP },
-		{ "hugepages", 0, NULL, O_HUGE }, { "main-thread", 0, NULL, O_MAIN },
+		{ "hugepages", 0, NULL, O_HUGE }, { "userfault", 0, NULL, O_USERFAULT },
+		{ "main-thread", 0, NULL, O_MAIN },
 		{ "pid-file", 1, NULL, O_PID },   { "stats", 1, NULL, O_STATS },
 		{ "duration", 1, NULL, O_DUR },   { NULL, 0, NULL, 0 },
 	};
@@ -917,6 +937,9 @@ static char **parse_options(int argc, char **argv)
 			break;
 		case O_IRQCHIP:
 			vm.has_irqchip = true;
+			break;
+		case O_USERFAULT:
+			vm.has_userfault = true;
 			break;
 		case O_HUGE:
 			vm.has_hugepages = true;
