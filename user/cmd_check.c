@@ -81,11 +81,8 @@ static void item(struct check *c, const char *name, enum mark mark, const char *
 
 static void check_kernel(struct check *c)
 {
-	int major = 0, minor = 0;
-	bool ok;
+	bool ok = hostinfo__is_since(hostinfo__release(), 5, 10);
 
-	sscanf(hostinfo__release(), "%d.%d", &major, &minor);
-	ok = major > 5 || (major == 5 && minor >= 10);
 	item(c, "kernel", ok ? MARK_OK : MARK_MISSING, hostinfo__release(), "use Linux 5.10 or newer");
 }
 

@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -104,7 +103,7 @@ static int leave_terminal(void)
 static void run_reader(const struct reader_filter *filter, int sock, pid_t owner)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != owner || prctl(PR_SET_NAME, "ukprof-reader") ||
-	    dup2(sock, SUBPROCESS_LINE) < 0 || close_range(SUBPROCESS_LINE + 1, ~0U, 0) || reader_filter__reader(filter))
+	    subprocess__only_line(sock) || reader_filter__reader(filter))
 		_exit(EXIT_FAILURE);
 	_exit(reader_child__run(SUBPROCESS_LINE));
 }
