@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "cost_shares.h"
 #include "exit_names.h"
 #include "host_stats.h"
 #include "hostinfo.h"
@@ -88,7 +89,8 @@ struct serve_stats {
 	uint64_t nr_gone;
 	uint64_t nr_snapshots;
 	uint64_t start_wall_ns;
-	uint64_t exit_cost_ns, sample_cost_ns; /* as shown last: estimates may not fall */
+	uint64_t sample_cost_ns;	/* as shown last: estimates may not fall */
+	struct cost_shares exit_costs; /* of the programs that run for exits */
 	bool emulated;
 	struct strbuf name; /* of a function, while it is counted */
 };
@@ -733,20 +735,17 @@ static int fill_counters(const struct serve_stats *s, struct host_stats *hs)
 	return 0;
 }
 
-struct costs {
-	struct host_stats *hs;
-	uint64_t exit_ns; /* measured, of all programs for exits */
-};
+static bool runs_for_exits(const char *program)
+{
+	return strcmp(program, LOADER_SAMPLE_PROGRAM) && strcmp(program, LOADER_FIND_PROGRAM);
+}
 
 static int on_cost(void *ctx, const char *name, uint64_t runs, uint64_t run_ns)
 {
-	struct costs *c = ctx;
+	struct host_stats *hs = ctx;
 
-	if (c->hs->nr_costs == 32)
-		return 0;
-	c->hs->costs[c->hs->nr_costs++] = (struct host_cost){ name, runs, run_ns };
-	if (strcmp(name, LOADER_SAMPLE_PROGRAM) && strcmp(name, LOADER_FIND_PROGRAM))
-		c->exit_ns += run_ns;
+	if (hs->nr_costs < COST_SHARES_MAX)
+		hs->costs[hs->nr_costs++] = (struct host_cost){ name, runs, run_ns };
 	return 0;
 }
 
@@ -757,11 +756,11 @@ static int on_cost(void *ctx, const char *name, uint64_t runs, uint64_t run_ns)
 static int fill_costs(struct serve_stats *s, struct session *session, struct host_stats *hs)
 {
 	const struct level_use *use;
-	struct costs c = { .hs = hs };
+	struct host_cost *cost;
 	double exit_ns = 0, sample_ns = 0;
 	size_t i;
 
-	hs->costs = array(32, sizeof(*hs->costs));
+	hs->costs = array(COST_SHARES_MAX, sizeof(*hs->costs));
 	if (!hs->costs)
 		return -ENOMEM;
 	for (i = 0; i < NR_LEVELS; i++) {
@@ -771,17 +770,20 @@ static int fill_costs(struct serve_stats *s, struct session *session, struct hos
 		if (use->measured_samples)
 			sample_ns += (double)use->sample_run_ns / use->measured_samples * use->samples;
 	}
-	if (exit_ns > s->exit_cost_ns)
-		s->exit_cost_ns = exit_ns;
 	if (sample_ns > s->sample_cost_ns)
 		s->sample_cost_ns = sample_ns;
-	loader__for_each_cost(session__loader(session), on_cost, &c);
+	loader__for_each_cost(session__loader(session), on_cost, hs);
+	for (i = 0; i < hs->nr_costs; i++)
+		if (runs_for_exits(hs->costs[i].program))
+			cost_shares__measured(&s->exit_costs, hs->costs[i].program, hs->costs[i].run_ns);
+	cost_shares__share_out(&s->exit_costs, exit_ns);
 	for (i = 0; i < hs->nr_costs; i++) {
-		if (!strcmp(hs->costs[i].program, LOADER_SAMPLE_PROGRAM)) {
-			hs->costs[i].run_ns = s->sample_cost_ns;
-			hs->costs[i].runs = recording__counter_values(s->rec)[UKP_CTR_FIRED];
-		} else if (strcmp(hs->costs[i].program, LOADER_FIND_PROGRAM) && c.exit_ns) {
-			hs->costs[i].run_ns = (double)s->exit_cost_ns * hs->costs[i].run_ns / c.exit_ns;
+		cost = &hs->costs[i];
+		if (!strcmp(cost->program, LOADER_SAMPLE_PROGRAM)) {
+			cost->run_ns = s->sample_cost_ns;
+			cost->runs = recording__counter_values(s->rec)[UKP_CTR_FIRED];
+		} else if (runs_for_exits(cost->program)) {
+			cost->run_ns = cost_shares__shown_ns(&s->exit_costs, cost->program);
 		}
 	}
 	return 0;
