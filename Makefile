@@ -307,6 +307,7 @@ $(GUEST_OUT)/pair-app: tests/guest/pair_app.c tests/guest/pair.h $(GUEST_HDRS)
 	$(call GUEST_SAY,GUEST)$(GUEST_CC) $(filter-out -Wl$(GUEST_COMMA)-T%,$(GUEST_FLAGS)) $(GUEST_NOFP) -fpie -static-pie \
 		-Wl,--no-dynamic-linker -Wl,-e,app_start $< -o $@
 $(eval $(call guest-rule,exits,exits,$(GUEST_FP),0x200000,0))
+$(eval $(call guest-rule,exits-nofp,exits,$(GUEST_NOFP),0x200000,0))
 $(eval $(call guest-rule,pioloop,pioloop,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,idle,idle,$(GUEST_FP),0x200000,0))
 # With tables, and by frame pointers alone.

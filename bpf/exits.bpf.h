@@ -142,8 +142,8 @@ static __always_inline void add_to_row(const struct ukp_vcpu *known, const struc
 	row->buckets[bucket]++;
 }
 
-/* The run is over: its sums belong to the table. */
-static __always_inline void put_run(const struct ukp_vcpu *known)
+/* The run is over: its sums belong to the table. Not inlined: what it keeps on the stack, a walk behind it needs. */
+static __noinline void put_run(const struct ukp_vcpu *known)
 {
 	const struct ukp_exit_run *run = &known->run;
 	struct ukp_exit_site_key key = {
@@ -249,6 +249,44 @@ static __always_inline bool is_picked(struct ukp_vcpu *known, __u64 ts_ns, __u64
 	return !(bpf_get_prandom_u32() & ((1u << *shift) - 1));
 }
 
+/* Make the scratch ready for the stack of the exit at hand. A function of its own, so that its part of the stack is free again. */
+__noinline int ukp_load_exit(__u32 which)
+{
+	struct ukp_vcpu *known = watched_vcpu();
+	struct ukp_scratch *sc;
+	struct ukp_vm *vm;
+
+	if (!known)
+		return 0;
+	vm = bpf_map_lookup_elem(&vms, &known->vm);
+	sc = bpf_map_lookup_elem(&scratch, &which);
+	if (!vm || !sc)
+		return 0;
+	sc->walk.which = which;
+	return load_guest(&sc->walk, vm, known, known->now.rip, true);
+}
+
+/*
+ * The guest's stack where it exited. A guest may exit at any rate, and each of the host's ticks is an exit: a search for RSP
+ * that takes longer than a tick would be all that goes on. So a long one earns the guest some time without.
+ */
+static __always_inline void walk_exit(struct ukp_walk *w, struct ukp_vcpu *known)
+{
+	__u64 began_ns, took_ns;
+
+	if (!ukp_load_exit(UKP_SCRATCH_EXIT))
+		return;
+	if (rsp_is == UKP_RSP_KNOWN) {
+		walk_loaded(w, known, false);
+		return;
+	}
+	began_ns = bpf_ktime_get_ns();
+	walk_loaded(w, known, began_ns >= known->pick.recover_ns);
+	took_ns = bpf_ktime_get_ns() - began_ns;
+	if (took_ns > UKP_RECOVER_LONG_NS)
+		known->pick.recover_ns = began_ns + took_ns + (took_ns < UKP_RECOVER_REST_NS ? took_ns : UKP_RECOVER_REST_NS);
+}
+
 /*
  * Hand the guest's stack at the exit that is over to user space. Interrupts are off, so the scratch is ours.
  * A global function, for it is verified once: inlined, kernels up to 6.1 verify the walk for each state in which
@@ -261,31 +299,21 @@ __noinline int ukp_send_exit_stack(__u64 ts_ns, __u64 ns, __u32 shift)
 	struct ukp_exit_sample *rec;
 	struct ukp_scratch *sc;
 	struct ukp_walk *w;
-	struct ukp_vm *vm;
 
 	if (!known)
 		return 0;
 	count(UKP_CTR_EXIT_STACKS);
-	vm = bpf_map_lookup_elem(&vms, &known->vm);
 	sc = bpf_map_lookup_elem(&scratch, &which);
-	if (!vm || !sc) {
+	if (!sc || !bpf_map_lookup_elem(&vms, &known->vm)) {
 		count(UKP_CTR_EXIT_STACKS_DROPPED);
 		return 0;
 	}
 	w = &sc->walk;
-	w->nr_frames = 0;
-	w->methods = 0;
-	w->stop = UKP_STOP_STALERIP;
-	if (known->now.has_rip) {
-		w->which = UKP_SCRATCH_EXIT;
-		walk_guest(w, vm, known, known->now.rip, false);
-	}
-	nr = w->nr_frames & UKP_MAX_FRAMES;
 	rec = (struct ukp_exit_sample *)(w->head + UKP_WALK_HEAD - sizeof(*rec));
+	/* All that is known is put down before the walk: what would wait on the stack meanwhile, its functions need. */
 	*rec = (struct ukp_exit_sample){
 		.hdr = {
 			.kind = UKP_REC_EXIT,
-			.len = sizeof(*rec) + nr * sizeof(__u64),
 			.ts_ns = ts_ns,
 			.vm = known->vm,
 			.vcpu = known->vcpu_id,
@@ -297,10 +325,17 @@ __noinline int ukp_send_exit_stack(__u64 ts_ns, __u64 ns, __u32 shift)
 		.isa = known->now.isa,
 		.detail = known->now.detail,
 		.to_user = known->now.to_user,
-		.stop = w->stop,
-		.nr_frames = nr,
-		.methods = w->methods,
 	};
+	w->nr_frames = 0;
+	w->methods = 0;
+	w->stop = UKP_STOP_STALERIP;
+	if (known->now.has_rip)
+		walk_exit(w, known);
+	nr = w->nr_frames & UKP_MAX_FRAMES;
+	rec->hdr.len = sizeof(*rec) + nr * sizeof(__u64);
+	rec->stop = w->stop;
+	rec->nr_frames = nr;
+	rec->methods = w->methods;
 	count(output(rec, sizeof(*rec) + nr * sizeof(__u64)) ? UKP_CTR_EXIT_STACKS_DROPPED :
 								 UKP_CTR_EXIT_STACKS_STORED);
 	return 0;

@@ -36,7 +36,7 @@ static __always_inline int ukp_fp_part(struct ukp_walk *w)
 	return ukp_fp_part_in(w->which);
 }
 
-/* Is RSP to be looked for? @recovers is a constant: programs that never do have none of the code for it. */
+/* Is RSP to be looked for? Where it is always known the verifier drops the code for it. */
 static __always_inline bool may_recover(const struct ukp_walk *w, bool recovers)
 {
 	return recovers && rsp_is != UKP_RSP_KNOWN && !w->has_rsp;
@@ -89,11 +89,11 @@ static __always_inline bool runs_here(struct kvm_vcpu *vcpu, __u32 tid)
 }
 
 /*
- * The guest's stack at @rip: frames, nr_frames and stop of @w, whose scratch is @w->which.
- * @recovers: a constant; RSP is looked for where it is not known. Not for the stack of an exit: a guest may exit at any
- * rate, and a search that is longer than the time between two of the host's ticks, each an exit, would be all that goes on.
+ * Make @w, whose scratch is @w->which, ready for a walk from @rip. False: the memory layout is just changing, and @w says
+ * so, with as much of a stack as there is.
+ * @recovers: RSP will be looked for where it is not known.
  */
-static __always_inline void walk_guest(struct ukp_walk *w, const struct ukp_vm *vm, struct ukp_vcpu *known,
+static __always_inline bool load_guest(struct ukp_walk *w, const struct ukp_vm *vm, const struct ukp_vcpu *known,
 				       __u64 rip, bool recovers)
 {
 	struct kvm_vcpu *vcpu = (void *)known->vcpu;
@@ -102,10 +102,16 @@ static __always_inline void walk_guest(struct ukp_walk *w, const struct ukp_vm *
 		w->frames[0] = rip;
 		w->nr_frames = BPF_CORE_READ(vcpu, arch.cr0) & UKP_CR0_PE ? 1 : 0;
 		w->stop = UKP_STOP_STALESLOTS;
-		return;
+		return false;
 	}
 	load_walk(w, vm, known, recovers);
 	w->rip = rip;
+	return true;
+}
+
+/* The guest's stack: frames, nr_frames and stop of @w, which is ready. */
+static __always_inline void walk_loaded(struct ukp_walk *w, struct ukp_vcpu *known, bool recovers)
+{
 	ukp_walk_stack(w, recovers);
 	if (may_recover(w, recovers))
 		known->stacks = w->stacks;

@@ -717,7 +717,7 @@ static inline __attribute__((always_inline)) void ukp_walk_fp(struct ukp_walk *w
 /*
  * The call stack at w's registers. The mode is that of this very sample: a guest passes through real
  * mode and 32-bit mode while it boots, and a 64-bit walk of 32-bit code would invent callers.
- * @recovers: RSP is looked for where it is not known; a constant.
+ * @recovers: RSP is looked for where it is not known.
  */
 static inline __attribute__((always_inline)) void ukp_walk_stack(struct ukp_walk *w, int recovers)
 {

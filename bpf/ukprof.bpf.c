@@ -153,7 +153,8 @@ int ukp_on_sample(struct bpf_perf_event_data *ctx)
 		w->stop = UKP_STOP_STALERIP;
 	} else {
 		w->which = UKP_SCRATCH_SAMPLE;
-		walk_guest(w, vm, known, read_rip(vcpu), true);
+		if (load_guest(w, vm, known, read_rip(vcpu), true))
+			walk_loaded(w, known, true);
 	}
 
 	nr = w->nr_frames & UKP_MAX_FRAMES;

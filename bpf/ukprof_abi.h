@@ -246,13 +246,16 @@ struct ukp_exit_run {
 
 /* How often exits of a vCPU are picked; adapts to their rate. Only the vCPU's own thread touches it. */
 struct ukp_exit_pick {
-	__u64 window_ns; /* start of the window */
-	__u32 nr;	 /* exits in the window */
-	__u32 shift;	 /* 1 in 2^shift */
+	__u64 window_ns;  /* start of the window */
+	__u32 nr;	  /* exits in the window */
+	__u32 shift;	  /* 1 in 2^shift */
+	__u64 recover_ns; /* not before this time RSP is looked for */
 };
 
 #define UKP_PICK_WINDOW_NS (1ull << 27) /* 134 ms */
 #define UKP_PICK_MAX_SHIFT 24
+#define UKP_RECOVER_LONG_NS 500000   /* a walk with recovery that takes longer, half a tick at 1000 Hz, … */
+#define UKP_RECOVER_REST_NS 2000000  /* … is followed by as long a time without, or by this if it was preempted */
 
 /*
  * Where on its stacks a vCPU was, for samples that do not know RSP; see guest_recover.h. Written by the programs on

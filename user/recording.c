@@ -297,6 +297,7 @@ static int add_exit(struct recording *r, struct recording_vm_data *vm, const str
 		return err;
 	r->nr_exit_stacks++;
 	vm->nr_exit_stop[s->stop]++;
+	vm->nr_exit_methods[s->methods]++;
 	note_seen(r, vm, &s->hdr);
 	return 0;
 }
@@ -338,7 +339,8 @@ static bool exit_is_valid(const struct ukp_exit_sample *s, size_t len)
 {
 	return len >= sizeof(*s) && s->nr_frames <= UKP_MAX_FRAMES &&
 	       len == sizeof(*s) + s->nr_frames * sizeof(s->frames[0]) && s->stop < UKP_STOP_MAX &&
-	       s->hdr.vcpu < 65536 && s->count && s->count <= 1ull << UKP_PICK_MAX_SHIFT && s->detail < UKP_DETAIL_MAX;
+	       s->methods < RECORDING_METHODS && s->hdr.vcpu < 65536 && s->count &&
+	       s->count <= 1ull << UKP_PICK_MAX_SHIFT && s->detail < UKP_DETAIL_MAX;
 }
 
 static bool host_sample_is_valid(const struct ukp_host_sample *s, size_t len)
@@ -462,12 +464,12 @@ static enum recording_way way_of(unsigned int methods)
 	}
 }
 
-void recording__add_ways(const struct recording_vm_data *vm, uint64_t nr[RECORDING_NR_WAYS])
+void recording__add_ways(const uint64_t methods[RECORDING_METHODS], uint64_t nr[RECORDING_NR_WAYS])
 {
 	unsigned int k;
 
 	for (k = 0; k < RECORDING_METHODS; k++)
-		nr[way_of(k)] += vm->nr_methods[k];
+		nr[way_of(k)] += methods[k];
 }
 
 const char *recording__stop_label(unsigned int stop)

@@ -109,6 +109,7 @@ struct recording_vm_data {
 	uint64_t nr_stop[UKP_STOP_MAX];	 /* by enum ukp_stop */
 	uint64_t nr_exit_stop[UKP_STOP_MAX]; /* of the stacks of exits */
 	uint64_t nr_methods[RECORDING_METHODS]; /* samples by the UKP_BY_* that found their callers */
+	uint64_t nr_exit_methods[RECORDING_METHODS]; /* stacks of exits, likewise */
 	uint32_t nr_vcpus;		 /* highest vCPU id sampled + 1 */
 	size_t nr_texts, texts_cap;
 	uint64_t nr_texts_taken;	 /* with those that are not kept any more: tells whether there is news */
@@ -164,8 +165,8 @@ const char *recording__symbol_name(const struct recording *r, uint32_t vm, uint6
 int recording__counters(struct recording *r, const uint64_t *v);
 int recording__end(struct recording *r, enum recording_end how, uint64_t duration_ns);
 
-/** recording__add_ways() - add a VM's samples to @nr by enum recording_way. */
-void recording__add_ways(const struct recording_vm_data *vm, uint64_t nr[RECORDING_NR_WAYS]);
+/** recording__add_ways() - add what is counted by UKP_BY_* to @nr by enum recording_way. */
+void recording__add_ways(const uint64_t methods[RECORDING_METHODS], uint64_t nr[RECORDING_NR_WAYS]);
 
 /** recording__stop_label() - the word for an enum ukp_stop, such as "unmapped"; static. */
 const char *recording__stop_label(unsigned int stop);

@@ -647,7 +647,7 @@ static int fill_vm(struct serve_stats *s, struct host_stats *hs, struct host_vm 
 	    host_stats__copy_str(hs, &out->vmm, data->vmm) || fill_images(s, hs, out, place))
 		return -ENOMEM;
 	memcpy(out->stops, data->nr_stop, UKP_STOP_MAX * sizeof(*out->stops));
-	recording__add_ways(data, out->methods);
+	recording__add_ways(data->nr_methods, out->methods);
 	for (i = 0; i < vm->nr_vcpus; i++) {
 		show_states(s, &vm->vcpus[i]);
 		out->vcpus[i].id = vm->vcpus[i].id;

@@ -73,13 +73,13 @@ static void every_stack_was_found_in_one_way(void **state)
 		memset(nr, 0, sizeof(nr));
 		memset(&vm, 0, sizeof(vm));
 		vm.nr_methods[cases[i].methods] = 7;
-		recording__add_ways(&vm, nr);
+		recording__add_ways(vm.nr_methods, nr);
 		assert_int_equal(nr[cases[i].way], 7);
 	}
 	memset(nr, 0, sizeof(nr));
 	for (i = 0; i < RECORDING_METHODS; i++)
 		vm.nr_methods[i] = 1 + i;
-	recording__add_ways(&vm, nr);
+	recording__add_ways(vm.nr_methods, nr);
 	for (i = 0; i < RECORDING_NR_WAYS; i++)
 		sum += nr[i];
 	assert_int_equal(sum, RECORDING_METHODS * (RECORDING_METHODS + 1) / 2);
@@ -126,10 +126,13 @@ static void exits_add_up_apart_from_samples(void **state)
 	for (i = 0; i < 60; i++) {
 		len = make_exit(&rec, 9, 0x7b, i % 2 ? UKP_DETAIL_PIO_OUT : UKP_DETAIL_PIO_IN, i % 3, 1u << i % 4, 3,
 				0x1000);
+		rec.exit.methods = i % 3 ? UKP_BY_TABLE : UKP_BY_TABLE | UKP_BY_RECOVERED;
 		assert_int_equal(recording__record(r, &rec, len), 0);
 	}
 	assert_account(r, 0, 0);
 	assert_int_equal(recording__nr_exit_stacks(r), 60);
+	assert_int_equal(recording__vm_data(r, 1)->nr_exit_methods[UKP_BY_TABLE], 40);
+	assert_int_equal(recording__vm_data(r, 1)->nr_exit_methods[UKP_BY_TABLE | UKP_BY_RECOVERED], 20);
 	assert_int_equal(profile__nr(recording__exit_profile(r)), 6);
 	for (i = 0; i < 6; i++) {
 		profile__stack(recording__exit_profile(r), i, &st);
@@ -164,7 +167,10 @@ static void bad_exits_are_refused(void **state)
 	rec.exit.nr_frames = 2;
 	rec.exit.stop = UKP_STOP_MAX;
 	assert_int_equal(recording__record(r, &rec, len), 0);
-	assert_int_equal(recording__nr_bad(r), 6);
+	rec.exit.stop = UKP_STOP_ROOT;
+	rec.exit.methods = RECORDING_METHODS; /* found by what nobody knows */
+	assert_int_equal(recording__record(r, &rec, len), 0);
+	assert_int_equal(recording__nr_bad(r), 7);
 	assert_int_equal(recording__nr_exit_stacks(r), 0);
 	recording__free(r);
 }
