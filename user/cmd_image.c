@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "answer_cache.h"
 #include "cli.h"
 #include "log.h"
 #include "readers.h"
@@ -50,8 +51,13 @@ error_t cmd_image__parse(int key, char *arg, struct naming_opts *o)
 
 bool cmd_image__start_readers(struct readers **out)
 {
-	int err = readers__start(out, NULL);
+	struct readers_opts opts = { .cache = NULL };
+	char *cache = answer_cache__folder();
+	int err;
 
+	opts.cache = cache;
+	err = readers__start(out, &opts);
+	free(cache);
 	if (err)
 		log_err("reader: no process can be made that reads images: %s", strerror(-err));
 	if (err == -EMFILE)

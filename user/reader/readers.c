@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "answer_cache.h"
 #include "clock.h"
 #include "fd_msg.h"
 #include "log.h"
@@ -28,6 +29,7 @@
 #define MAX_LIVE    32
 #define MAX_UNHELD  32	  /* readers that nobody holds; those of bad files among them, so that these are not tried again */
 #define IDLE_MS	    60000
+#define WORTH_BYTES 16384 /* a smaller table is made in less time than a file takes */
 
 struct reader {
 	struct readers *rs;
@@ -56,9 +58,10 @@ struct reader {
 struct readers {
 	struct nursery *nursery;
 	struct readers_opts opts;
+	struct answer_cache *cache; /* NULL: none */
 	pthread_mutex_t lock; /* taken while a reader's is held, and never the other way round but by trying */
 	struct reader *first;
-	_Atomic size_t nr_live;
+	_Atomic size_t nr_live, nr_cached;
 	_Atomic bool is_strict;
 	_Atomic uint64_t late_ms; /* when one was late last */
 	_Atomic uint32_t nr_late; /* in a row, see patience() */
@@ -317,6 +320,12 @@ int readers__start(struct readers **out, const struct readers_opts *opts)
 		free(rs);
 		return err;
 	}
+	if (rs->opts.cache) {
+		err = answer_cache__open(&rs->cache, rs->opts.cache);
+		if (err)
+			log_debug("reader: nothing is kept in %s: %s", rs->opts.cache, strerror(-err));
+		rs->opts.cache = NULL; /* the caller's */
+	}
 	pthread_mutex_init(&rs->lock, NULL);
 	*out = rs;
 	return 0;
@@ -346,6 +355,7 @@ void readers__stop(struct readers *rs)
 		free_reader(r);
 	}
 	nursery__stop(rs->nursery);
+	answer_cache__free(rs->cache);
 	pthread_mutex_destroy(&rs->lock);
 	free(rs);
 }
@@ -359,6 +369,11 @@ void readers__be_strict(struct readers *rs, bool is_strict)
 size_t readers__nr_live(struct readers *rs)
 {
 	return rs->nr_live;
+}
+
+size_t readers__nr_cached(struct readers *rs)
+{
+	return rs->nr_cached;
 }
 
 /* Of those that nobody holds, keep @max, none older than @since_ms. The lock of all is held. */
@@ -677,14 +692,40 @@ int reader__functions(struct reader *r, const uint64_t *addrs, size_t nr, bool l
 	return ask_names(r, READER_FUNCTIONS, addrs, nr, lines, out);
 }
 
-int reader__unwind_table(struct reader *r, struct unwind_table **out)
+/* What the files are now is what they were when they were opened, and long enough for a cache. */
+static bool cache_key(struct reader *r, struct answer_cache_key *out)
+{
+	struct stat image, debug;
+
+	return r->rs->cache && !fstat(r->fd, &image) && same_file(&image, &r->file) &&
+	       (r->debug_fd < 0 || !fstat(r->debug_fd, &debug)) &&
+	       answer_cache__key(out, &image, r->debug_fd < 0 ? NULL : &debug);
+}
+
+static bool cached_unwind_table(struct reader *r, const struct answer_cache_key *key, struct unwind_table **out)
+{
+	void *data;
+	size_t len;
+	bool is_good;
+
+	if (!answer_cache__get(r->rs->cache, key, READER_MAX_UNWIND, &data, &len))
+		return false;
+	is_good = !reader_msg__unwind(data, len, out);
+	free(data);
+	r->rs->nr_cached += is_good;
+	if (is_good)
+		log_debug("reader: %s: has its unwind table from a former run", r->path);
+	return is_good;
+}
+
+static int new_unwind_table(struct reader *r, const struct answer_cache_key *key, struct unwind_table **out)
 {
 	const struct reader_ask ask = { .what = READER_UNWIND };
+	struct answer_cache_key then;
 	struct reader_answer answer;
 	void *data = NULL;
 	int err;
 
-	pthread_mutex_lock(&r->lock);
 	err = request(r, &ask, NULL, &answer, &data, READER_MAX_UNWIND);
 	if (!err && answer.err)
 		err = answer.err == -EFBIG ? answer.err : of_symbols(r, answer.err);
@@ -693,8 +734,24 @@ int reader__unwind_table(struct reader *r, struct unwind_table **out)
 		if (err == -EBADMSG)
 			err = fail(r, err);
 	}
-	pthread_mutex_unlock(&r->lock);
+	/* It may have been written to while it was read. */
+	if (!err && key && answer.len >= WORTH_BYTES && cache_key(r, &then) && !memcmp(key, &then, sizeof(then)))
+		answer_cache__put(r->rs->cache, key, data, answer.len);
 	free(data);
+	return err;
+}
+
+int reader__unwind_table(struct reader *r, struct unwind_table **out)
+{
+	struct answer_cache_key key;
+	bool has_key;
+	int err = 0;
+
+	pthread_mutex_lock(&r->lock);
+	has_key = cache_key(r, &key);
+	if (!has_key || !cached_unwind_table(r, &key, out))
+		err = new_unwind_table(r, has_key ? &key : NULL, out);
+	pthread_mutex_unlock(&r->lock);
 	return err;
 }
 

@@ -40,6 +40,7 @@ struct readers_opts {
 	uint64_t max_memory;  /* address space of one reader, bytes; 0: 2 GiB */
 	uint32_t max_live;    /* processes at once; 0: 32 */
 	uint32_t idle_ms;     /* readers__tidy() ends what was not asked for so long; 0: 60000 */
+	const char *cache;    /* folder for answer_cache.h; NULL: nothing is kept */
 };
 
 /** readers__start() - begin; see nursery__start(). Return: 0 or a negative errno. */
@@ -56,6 +57,9 @@ void readers__be_strict(struct readers *rs, bool is_strict);
 
 /** readers__nr_live() - processes now. */
 size_t readers__nr_live(struct readers *rs);
+
+/** readers__nr_cached() - answers that were found on the disk. */
+size_t readers__nr_cached(struct readers *rs);
 
 /**
  * reader__open() - read an image.
