@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "records.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "cost_shares.h"
 
 #define MS 1000000ULL
