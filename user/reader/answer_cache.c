@@ -32,7 +32,7 @@ struct head {
 };
 
 struct answer_cache {
-	int dir;
+	char *folder;
 	struct answer_cache_file program;
 	_Atomic unsigned int nr_put;
 };
@@ -109,10 +109,26 @@ static int make_folder(const char *folder)
 	return err;
 }
 
+/* It is not kept open: it is needed for a moment, now and then. Return: a descriptor or a negative errno. */
+static int open_folder(const char *folder)
+{
+	struct stat st;
+	int fd, err;
+
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = fstat(fd, &st) ? -errno : is_own(&st) ? 0 : -EPERM;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
 int answer_cache__open(struct answer_cache **out, const char *folder)
 {
 	struct answer_cache *c;
-	struct stat st, program;
+	struct stat program;
 	int fd, err;
 
 	if (stat("/proc/self/exe", &program))
@@ -120,16 +136,18 @@ int answer_cache__open(struct answer_cache **out, const char *folder)
 	err = make_folder(folder);
 	if (err)
 		return err;
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open_folder(folder);
 	if (fd < 0)
-		return -errno;
-	err = fstat(fd, &st) ? -errno : is_own(&st) ? 0 : -EPERM;
-	c = err ? NULL : calloc(1, sizeof(*c));
-	if (!c) {
-		close(fd);
-		return err ? err : -ENOMEM;
+		return fd;
+	close(fd);
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->folder = strdup(folder);
+	if (!c->folder) {
+		free(c);
+		return -ENOMEM;
 	}
-	c->dir = fd;
 	c->program = version_of(&program);
 	*out = c;
 	return 0;
@@ -139,7 +157,7 @@ void answer_cache__free(struct answer_cache *c)
 {
 	if (!c)
 		return;
-	close(c->dir);
+	free(c->folder);
 	free(c);
 }
 
@@ -206,12 +224,14 @@ bool answer_cache__get(struct answer_cache *c, const struct answer_cache_key *ke
 	char name[NAME_LEN];
 	void *bytes = NULL;
 	struct stat st;
-	int fd;
+	int fd, dir;
 
-	if (!c)
+	dir = c ? open_folder(c->folder) : -1;
+	if (dir < 0)
 		return false;
 	name_of(key, name);
-	fd = openat(c->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	close(dir);
 	if (fd < 0)
 		return false;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || !is_own(&st) || !read_all(fd, &head, sizeof(head)) ||
@@ -235,7 +255,7 @@ none:
 }
 
 /* Take away what was not used for longest until there is room. Files of others in the folder stay. */
-static void make_room(struct answer_cache *c)
+static void make_room(int folder)
 {
 	char oldest[NAME_LEN];
 	uint64_t sum, when;
@@ -245,7 +265,7 @@ static void make_room(struct answer_cache *c)
 	int fd;
 
 	do {
-		fd = openat(c->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		dir = fd < 0 ? NULL : fdopendir(fd);
 		if (!dir) {
 			if (fd >= 0)
@@ -256,7 +276,7 @@ static void make_room(struct answer_cache *c)
 		when = UINT64_MAX;
 		while ((de = readdir(dir))) {
 			if (strncmp(de->d_name, PREFIX, strlen(PREFIX)) || strlen(de->d_name) >= NAME_LEN ||
-			    fstatat(c->dir, de->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
+			    fstatat(folder, de->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
 				continue;
 			sum += st.st_size;
 			if (ns_of(&st.st_mtim) < when) {
@@ -265,31 +285,37 @@ static void make_room(struct answer_cache *c)
 			}
 		}
 		closedir(dir);
-	} while (sum > ANSWER_CACHE_MAX_BYTES && !unlinkat(c->dir, oldest, 0));
+	} while (sum > ANSWER_CACHE_MAX_BYTES && !unlinkat(folder, oldest, 0));
 }
 
 void answer_cache__put(struct answer_cache *c, const struct answer_cache_key *key, const void *data, size_t len)
 {
 	char name[NAME_LEN], temporary[NAME_LEN];
 	struct head head;
-	int fd;
+	int fd, dir;
 
 	if (!c || len > ANSWER_CACHE_MAX_BYTES / 2)
+		return;
+	dir = open_folder(c->folder);
+	if (dir < 0)
 		return;
 	name_of(key, name);
 	/* Begins as the others do, so that one that was left behind is found when room is made. */
 	snprintf(temporary, sizeof(temporary), PREFIX "new-%d-%u", getpid(), atomic_fetch_add(&c->nr_put, 1));
-	unlinkat(c->dir, temporary, 0);
-	fd = openat(c->dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
+	unlinkat(dir, temporary, 0);
+	fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		close(dir);
 		return;
+	}
 	head = head_of(c, key, data, len);
 	/* A failed close is a failed write on some file systems. */
 	if (!write_all(fd, &head, sizeof(head)) || !write_all(fd, data, len)) {
 		close(fd);
 		fd = -1;
 	}
-	if (fd < 0 || close(fd) || renameat(c->dir, temporary, c->dir, name))
-		unlinkat(c->dir, temporary, 0);
-	make_room(c);
+	if (fd < 0 || close(fd) || renameat(dir, temporary, dir, name))
+		unlinkat(dir, temporary, 0);
+	make_room(dir);
+	close(dir);
 }
