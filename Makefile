@@ -21,7 +21,7 @@ WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 HARDEN  := -fstack-protector-strong -fPIE $(if $(filter 1,$(DEBUG) $(SAN)),,-D_FORTIFY_SOURCE=2)
 SANFLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 LDFLAGS ?= -pie -Wl,-z,relro,-z,now
-LDLIBS  := -lbpf -ldw -lelf -liberty -lmicrohttpd -lgnutls -lyaml -lcrypt -lcap -lseccomp -lz -pthread
+LDLIBS  := -lbpf -ldw -lelf -liberty -lZydis -lmicrohttpd -lgnutls -lyaml -lcrypt -lcap -lseccomp -lz -pthread
 
 # --- folders: sources, and what each may include (docs: STYLE of the tree, "boundaries") ---
 # A folder sees the headers of its own include path and no others, so a wrong include does not compile.
@@ -291,10 +291,12 @@ $(eval $(call guest-rule,deep-nofp,deep,$(GUEST_NOFP),0x200000,0))
 $(eval $(call guest-rule,callers,callers,$(GUEST_NOFP) -fno-asynchronous-unwind-tables -fno-unwind-tables,0x100000,0))
 # As Unikraft with musl, whose memcpy() is assembler that nothing describes.
 $(eval $(call guest-rule,callers-asm,callers,$(GUEST_FP) -DHOT_IN_ASM,0x100000,0))
-# Neither unwind tables nor frame pointers, as ToroKernel: leaves are all that is known.
+# Neither unwind tables nor frame pointers, as ToroKernel: the code itself is all that is known.
 $(eval $(call guest-rule,shares-bare.g,shares,$(GUEST_NOFP) -fno-asynchronous-unwind-tables -fno-unwind-tables,0x200000,0))
-GUESTS += $(GUEST_OUT)/shares-bare $(GUEST_OUT)/hostile-bare
-$(GUEST_OUT)/shares-bare $(GUEST_OUT)/hostile-bare: $(GUEST_OUT)/%-bare: $(GUEST_OUT)/%-bare.g
+$(eval $(call guest-rule,fanin-bare.g,fanin,$(GUEST_NOFP) -fno-asynchronous-unwind-tables -fno-unwind-tables,0x200000,0))
+BARE := $(addprefix $(GUEST_OUT)/,shares-bare fanin-bare hostile-bare)
+GUESTS += $(BARE)
+$(BARE): $(GUEST_OUT)/%-bare: $(GUEST_OUT)/%-bare.g
 	$(call GUEST_SAY,STRIP)objcopy -g -R .eh_frame -R .eh_frame_hdr $< $@
 $(eval $(call guest-rule,threads,threads,$(GUEST_FP),0x200000,0))
 $(eval $(call guest-rule,irq,irq,$(GUEST_NOFP),0x200000,0))

@@ -9,6 +9,7 @@
 #include "grow.h"
 #include "image.h"
 #include "unwind_cfi.h"
+#include "unwind_code.h"
 #include "unwind_rules.h"
 #include "unwind_stubs.h"
 
@@ -207,6 +208,7 @@ int unwind_table__new(struct unwind_table **out, struct image *img)
 {
 	struct unwind_cfi eh = { 0 }, debug = { 0 }, sections = { 0 }, stubs = { 0 }, list = { 0 };
 	struct unwind_table *t;
+	bool is_code;
 	size_t i;
 	int err;
 
@@ -218,6 +220,10 @@ int unwind_table__new(struct unwind_table **out, struct image *img)
 		err = unwind_cfi__read(&eh, img, true, t->rules);
 	if (!err)
 		err = unwind_cfi__read(&debug, img, false, t->rules);
+	/* Frame pointers need no table, and stacks by them cost less. */
+	is_code = !err && !eh.nr && !debug.nr && !unwind_code__has_frames(img);
+	if (is_code)
+		err = unwind_code__read(&eh, img, t->rules);
 	if (!err)
 		err = merge(&sections, &eh, &debug, t->rules);
 	if (!err && sections.nr)
@@ -235,6 +241,7 @@ int unwind_table__new(struct unwind_table **out, struct image *img)
 	unwind_cfi__release(&stubs);
 	if (!err)
 		err = build(t, &list);
+	t->stats.code_bytes = is_code ? t->stats.covered_bytes : 0;
 	unwind_cfi__release(&list);
 	if (err) {
 		unwind_table__free(t);

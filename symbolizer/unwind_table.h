@@ -41,6 +41,7 @@ struct unwind_stats {
 	uint64_t text_bytes;	   /* of the image */
 	uint64_t covered_bytes;	   /* of them, those with a rule that can be followed */
 	uint64_t unsupported_bytes; /* those with a rule that can't */
+	uint64_t code_bytes;	   /* covered by rules that were read from the code: see unwind_code.h */
 	uint64_t far_bytes;	   /* with a rule, but too far from most of the code: left out */
 	uint64_t nr_ranges;	   /* functions or parts of them (FDEs) in use, of both sections */
 	uint64_t nr_rejected;	   /* those that are malformed or too costly: no rows */

@@ -136,6 +136,9 @@ static void load_table(struct unwinding *u, struct table *t, const char *path)
 		  " ranges rejected, %" PRIu64 " interrupt entries without a table", path, arrays.nr_rows, arrays.nr_rules,
 		  stats.bytes, stats.text_bytes ? 100.0 * stats.covered_bytes / stats.text_bytes : 0, stats.nr_rejected,
 		  stats.nr_stubs);
+	if (stats.code_bytes)
+		log_info("unwinding: %s: has neither unwind tables nor frame pointers: a table was made from its code, for "
+			 "%.1f%% of it", path, 100.0 * stats.code_bytes / stats.text_bytes);
 	unwind_table__free(table);
 }
 

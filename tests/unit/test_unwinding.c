@@ -66,7 +66,7 @@ static int end(void **state)
 
 static void tables_of_several_images_are_told_in_order(void **state)
 {
-	struct unwinding_image images[] = { GUEST("pair"), GUEST("shares-bare"), GUEST("pair-app"), GUEST("callers") };
+	struct unwinding_image images[] = { GUEST("pair"), GUEST("hostile-bare"), GUEST("pair-app"), GUEST("callers") };
 	struct ukp_unwind_image out[UKP_MAX_TABLES];
 
 	(void)state;
