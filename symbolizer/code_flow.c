@@ -261,7 +261,7 @@ static int take(struct flow *f, const struct edge *e)
 	end = e->to + in.i.length;
 	switch (in.i.meta.category) {
 	case ZYDIS_CATEGORY_RET:
-		/* Also what returns from an interrupt or a system call, which no call has led to. */
+		/* Also what returns from an interrupt, which no call has led to. */
 		return in.i.mnemonic == ZYDIS_MNEMONIC_RET && state.height == 8 && !state.saved && !state.is_lost ? 0 : -EINVAL;
 	case ZYDIS_CATEGORY_UNCOND_BR:
 		return add_jump(f, &in, e->to, &state);
@@ -276,7 +276,7 @@ static int take(struct flow *f, const struct edge *e)
 	default:
 		if (in.i.mnemonic == ZYDIS_MNEMONIC_UD2 || in.i.mnemonic == ZYDIS_MNEMONIC_INT3)
 			return 0;
-		if (in.i.mnemonic == ZYDIS_MNEMONIC_IRETQ || in.i.mnemonic == ZYDIS_MNEMONIC_SYSRET || !apply(&state, &in))
+		if (in.i.mnemonic == ZYDIS_MNEMONIC_SYSRET || !apply(&state, &in))
 			return -EINVAL;
 	}
 	/* At the end of a function there is a call that does not return, or none of this is so. */

@@ -586,8 +586,7 @@ static bool read_rule(Dwarf_Frame *frame, bool is_signal, struct ukp_unwind_rule
 
 /* --- rows --- */
 
-/* @begins: a range begins here; its row stays apart from that of the range before, even if both say the same. */
-static int push_row(struct unwind_cfi *cfi, uint64_t addr, uint16_t rule, bool begins)
+int unwind_cfi__push(struct unwind_cfi *cfi, uint64_t addr, uint16_t rule, bool begins)
 {
 	if (cfi->nr && cfi->rows[cfi->nr - 1].addr == addr)
 		cfi->nr--;
@@ -621,7 +620,7 @@ static int push_plt(struct parser *p, struct ukp_unwind_rule *rule, uint64_t add
 	if (before < 0 || after < 0)
 		return -ENOMEM;
 	for (at = addr; at < end && !err; at = (at & ~15ull) + ((at & 15) < push_end ? push_end : 16))
-		err = push_row(p->cfi, at, (at & 15) < push_end ? before : after, false);
+		err = unwind_cfi__push(p->cfi, at, (at & 15) < push_end ? before : after, false);
 	return err;
 }
 
@@ -691,7 +690,7 @@ static int add_row(struct parser *p, Dwarf_CFI *source, uint64_t addr, uint64_t 
 	*end = range_end;
 	if (dwarf_cfi_addrframe(source, addr, &frame)) {
 		p->cfi->nr_rejected++;
-		return push_row(p->cfi, addr, UKP_UNWIND_RULE_NONE, false);
+		return unwind_cfi__push(p->cfi, addr, UKP_UNWIND_RULE_NONE, false);
 	}
 	dwarf_frame_info(frame, &start, &stop, &is_signal);
 	if (stop > addr && stop < range_end)
@@ -699,7 +698,7 @@ static int add_row(struct parser *p, Dwarf_CFI *source, uint64_t addr, uint64_t 
 	good = read_rule(frame, is_signal, &rule, &plt);
 	free(frame);
 	if (!good)
-		return push_row(p->cfi, addr, UKP_UNWIND_RULE_UNSUPPORTED, false);
+		return unwind_cfi__push(p->cfi, addr, UKP_UNWIND_RULE_UNSUPPORTED, false);
 	if (plt)
 		return push_plt(p, &rule, addr, *end, plt);
 	if (handler)
@@ -707,7 +706,7 @@ static int add_row(struct parser *p, Dwarf_CFI *source, uint64_t addr, uint64_t 
 	if (begins)
 		rule.flags |= begin_flag(&rule);
 	index = rule_index(p, &rule);
-	return index < 0 ? index : push_row(p->cfi, addr, index, begins);
+	return index < 0 ? index : unwind_cfi__push(p->cfi, addr, index, begins);
 }
 
 static int compare_fdes(const void *a, const void *b)
@@ -737,7 +736,7 @@ static int add_rows(struct parser *p, Dwarf_CFI *source)
 			if (err)
 				return err;
 		}
-		err = push_row(p->cfi, at, UKP_UNWIND_RULE_NONE, false);
+		err = unwind_cfi__push(p->cfi, at, UKP_UNWIND_RULE_NONE, false);
 		if (err)
 			return err;
 	}

@@ -45,4 +45,13 @@ struct unwind_cfi {
 int unwind_cfi__read(struct unwind_cfi *cfi, struct image *img, bool is_eh, struct unwind_rules *rules);
 void unwind_cfi__release(struct unwind_cfi *cfi);
 
+/**
+ * unwind_cfi__push() - a row at the end of the list; one at the same address, which ended the range before, goes.
+ * @addr: not below that of the last row.
+ * @begins: a range begins here; its row stays apart from that of the range before, even if both say the same.
+ *
+ * Return: 0; -EFBIG beyond 16 million rows; -ENOMEM.
+ */
+int unwind_cfi__push(struct unwind_cfi *cfi, uint64_t addr, uint16_t rule, bool begins);
+
 #endif /* SYMBOLIZER_UNWIND_CFI_H */

@@ -11,8 +11,6 @@
 #include "image.h"
 #include "unwind_rules.h"
 
-#define MAX_ROWS (16u << 20)
-
 struct function {
 	uint64_t start, end;
 	const uint8_t *code;
@@ -107,24 +105,25 @@ bool unwind_code__has_frames(struct image *img)
 
 /* --- rows --- */
 
-static int add_row(struct unwind_cfi *cfi, uint64_t addr, int rule)
+/* A row at which a range begins, or its rule changes. */
+static int add_row(struct unwind_cfi *cfi, uint64_t addr, const struct ukp_unwind_rule *rule, struct unwind_rules *rules)
 {
-	if (rule == -ENOSPC)
-		rule = UKP_UNWIND_RULE_UNSUPPORTED;
-	if (rule < 0)
-		return rule;
-	if (cfi->nr == MAX_ROWS)
-		return -ENOMEM;
-	if (grow__to((void **)&cfi->rows, &cfi->room, cfi->nr + 1, sizeof(*cfi->rows)))
-		return -ENOMEM;
-	cfi->rows[cfi->nr++] = (struct unwind_cfi_row){ addr, rule };
-	return 0;
+	int index = unwind_rules__add(rules, rule);
+
+	if (index == -ENOMEM)
+		return index;
+	return unwind_cfi__push(cfi, addr, index < 0 ? UKP_UNWIND_RULE_UNSUPPORTED : index, true);
+}
+
+static int end_range(struct unwind_cfi *cfi, uint64_t addr)
+{
+	return unwind_cfi__push(cfi, addr, UKP_UNWIND_RULE_NONE, false);
 }
 
 /* Returns false if it is more than a rule can say. */
-static bool rule_of(const struct code_state *s, bool is_entry, struct ukp_unwind_rule *out)
+static bool rule_of(const struct code_state *s, struct ukp_unwind_rule *out)
 {
-	*out = (struct ukp_unwind_rule){ .ra_offset = -8, .flags = is_entry ? UKP_UNWIND_ENTRY : 0 };
+	*out = (struct ukp_unwind_rule){ .ra_offset = -8 };
 	/* RSP is not known on every host, nor in every function. */
 	out->cfa = s->frame ? UKP_CFA_RBP : UKP_CFA_RSP;
 	out->cfa_offset = s->frame ? s->frame : s->height;
@@ -152,12 +151,12 @@ static int add_rows(struct unwind_cfi *cfi, const struct function *f, const stru
 			continue;
 		/* Nothing is known of what was not reached: tables, or code behind a call that does not return. */
 		if (at > end) {
-			err = add_row(cfi, f->start + end, UKP_UNWIND_RULE_NONE);
+			err = end_range(cfi, f->start + end);
 			has_last = false;
 		}
 		if (at >= end)
 			end = at + points[at].len;
-		if (!rule_of(&points[at].state, false, &rule))
+		if (!rule_of(&points[at].state, &rule))
 			return -EINVAL;
 		if (has_last && !memcmp(&rule, &last, sizeof(rule)))
 			continue;
@@ -165,17 +164,15 @@ static int add_rows(struct unwind_cfi *cfi, const struct function *f, const stru
 		has_last = true;
 		rule.flags = at ? 0 : UKP_UNWIND_ENTRY;
 		if (!err)
-			err = add_row(cfi, f->start + at, unwind_rules__add(rules, &rule));
+			err = add_row(cfi, f->start + at, &rule, rules);
 	}
-	if (!err && end < len)
-		err = add_row(cfi, f->start + end, UKP_UNWIND_RULE_NONE);
-	return err || end < len ? err : add_row(cfi, f->end, UKP_UNWIND_RULE_NONE);
+	return err ? err : end_range(cfi, f->start + end);
 }
 
 static int read_function(struct unwind_cfi *cfi, const struct function *f, struct code_point *points,
 			 struct unwind_rules *rules)
 {
-	size_t nr;
+	size_t nr = cfi->nr;
 	int err;
 
 	err = code_flow__follow(f->code, f->end - f->start, f->start, points);
@@ -183,15 +180,12 @@ static int read_function(struct unwind_cfi *cfi, const struct function *f, struc
 		cfi->nr_rejected += err == -EINVAL;
 		return err == -EINVAL ? 0 : err;
 	}
-	/* The row that ended the function before, if it ended here. */
-	if (cfi->nr && cfi->rows[cfi->nr - 1].addr == f->start)
-		cfi->nr--;
-	nr = cfi->nr;
 	err = add_rows(cfi, f, points, rules);
 	if (err == -EINVAL) {
+		/* The row that ended the function before may have given way to this one's first. */
 		cfi->nr = nr;
 		cfi->nr_rejected++;
-		return add_row(cfi, f->start, UKP_UNWIND_RULE_NONE);
+		return end_range(cfi, f->start);
 	}
 	cfi->nr_ranges++;
 	return err;
@@ -203,10 +197,8 @@ static int end_stacks(struct unwind_cfi *cfi, const struct function *f, struct u
 	static const struct ukp_unwind_rule rule = { .cfa = UKP_CFA_END };
 	int err;
 
-	if (cfi->nr && cfi->rows[cfi->nr - 1].addr == f->start)
-		cfi->nr--;
-	err = add_row(cfi, f->start, unwind_rules__add(rules, &rule));
-	return err ? err : add_row(cfi, f->end, UKP_UNWIND_RULE_NONE);
+	err = add_row(cfi, f->start, &rule, rules);
+	return err ? err : end_range(cfi, f->end);
 }
 
 int unwind_code__read(struct unwind_cfi *cfi, struct image *img, struct unwind_rules *rules)

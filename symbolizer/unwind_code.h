@@ -28,7 +28,7 @@ struct unwind_rules;
  * @img: borrowed for the call.
  * @rules: rules that are met are added.
  *
- * Return: 0; -ENOMEM. Cost: about 40 ns a byte of code.
+ * Return: 0; -EFBIG beyond 16 million rows; -ENOMEM. Cost: about 40 ns a byte of code.
  */
 int unwind_code__read(struct unwind_cfi *cfi, struct image *img, struct unwind_rules *rules);
 
