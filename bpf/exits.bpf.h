@@ -263,7 +263,7 @@ __noinline int ukp_load_exit(__u32 which)
 	if (!vm || !sc)
 		return 0;
 	sc->walk.which = which;
-	return load_guest(&sc->walk, vm, known, known->now.rip, true);
+	return load_guest(&sc->walk, vm, known, known->now.rip);
 }
 
 /*

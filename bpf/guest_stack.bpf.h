@@ -42,8 +42,7 @@ static __always_inline bool may_recover(const struct ukp_walk *w, bool recovers)
 	return recovers && rsp_is != UKP_RSP_KNOWN && !w->has_rsp;
 }
 
-static __always_inline void load_walk(struct ukp_walk *w, const struct ukp_vm *vm, const struct ukp_vcpu *known,
-				      bool recovers)
+static __always_inline void load_walk(struct ukp_walk *w, const struct ukp_vm *vm, const struct ukp_vcpu *known)
 {
 	struct kvm_vcpu *vcpu = (void *)known->vcpu;
 	struct kvm *kvm = (void *)known->kvm;
@@ -56,7 +55,7 @@ static __always_inline void load_walk(struct ukp_walk *w, const struct ukp_vm *v
 	w->cr3 = BPF_CORE_READ(vcpu, arch.cr3);
 	w->cr4 = BPF_CORE_READ(vcpu, arch.cr4);
 	w->efer = BPF_CORE_READ(vcpu, arch.efer);
-	if (may_recover(w, recovers)) {
+	if (may_recover(w, true)) {
 		bpf_core_read(w->regs, sizeof(w->regs), &vcpu->arch.regs);
 		w->stacks = known->stacks;
 		w->is_alone = BPF_CORE_READ(kvm, online_vcpus.counter) == 1;
@@ -91,10 +90,9 @@ static __always_inline bool runs_here(struct kvm_vcpu *vcpu, __u32 tid)
 /*
  * Make @w, whose scratch is @w->which, ready for a walk from @rip. False: the memory layout is just changing, and @w says
  * so, with as much of a stack as there is.
- * @recovers: RSP will be looked for where it is not known.
  */
 static __always_inline bool load_guest(struct ukp_walk *w, const struct ukp_vm *vm, const struct ukp_vcpu *known,
-				       __u64 rip, bool recovers)
+				       __u64 rip)
 {
 	struct kvm_vcpu *vcpu = (void *)known->vcpu;
 
@@ -104,7 +102,7 @@ static __always_inline bool load_guest(struct ukp_walk *w, const struct ukp_vm *
 		w->stop = UKP_STOP_STALESLOTS;
 		return false;
 	}
-	load_walk(w, vm, known, recovers);
+	load_walk(w, vm, known);
 	w->rip = rip;
 	return true;
 }

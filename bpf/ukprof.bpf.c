@@ -153,7 +153,7 @@ int ukp_on_sample(struct bpf_perf_event_data *ctx)
 		w->stop = UKP_STOP_STALERIP;
 	} else {
 		w->which = UKP_SCRATCH_SAMPLE;
-		if (load_guest(w, vm, known, read_rip(vcpu), true))
+		if (load_guest(w, vm, known, read_rip(vcpu)))
 			walk_loaded(w, known, true);
 	}
 
