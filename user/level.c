@@ -70,7 +70,7 @@ static int add_cost(void *ctx, const char *name, uint64_t runs, uint64_t run_ns)
 	(void)runs;
 	if (!strcmp(name, LOADER_SAMPLE_PROGRAM))
 		s->sample_run_ns += run_ns;
-	else if (strcmp(name, LOADER_FIND_PROGRAM))
+	else if (loader__runs_for_exits(name))
 		s->exit_run_ns += run_ns;
 	return 0;
 }

@@ -811,6 +811,11 @@ int loader__for_each_vcpu(struct loader *l, int (*visit)(void *, uint32_t, const
 	return for_each(l->skel->maps.vcpus, &key, &value, visit_vcpu, &v);
 }
 
+bool loader__runs_for_exits(const char *program)
+{
+	return strcmp(program, LOADER_SAMPLE_PROGRAM) && strcmp(program, "ukp_find");
+}
+
 int loader__for_each_cost(struct loader *l, int (*visit)(void *, const char *, uint64_t, uint64_t), void *ctx)
 {
 	struct bpf_prog_info info;

@@ -21,9 +21,11 @@ struct loader;
 struct opener;
 struct unwind_arrays;
 
-/* Names of programs as loader__for_each_cost() gives them; all others run for exits. */
+/* The name of the sampling program as loader__for_each_cost() gives it. */
 #define LOADER_SAMPLE_PROGRAM "ukp_on_sample"
-#define LOADER_FIND_PROGRAM   "ukp_find"
+
+/** loader__runs_for_exits() - is it a program that runs for VM exits? @program: a name as above. */
+bool loader__runs_for_exits(const char *program);
 
 struct loader_opts {
 	uint64_t ring_bytes; /* power of two, at least a page */

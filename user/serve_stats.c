@@ -735,11 +735,6 @@ static int fill_counters(const struct serve_stats *s, struct host_stats *hs)
 	return 0;
 }
 
-static bool runs_for_exits(const char *program)
-{
-	return strcmp(program, LOADER_SAMPLE_PROGRAM) && strcmp(program, LOADER_FIND_PROGRAM);
-}
-
 static int on_cost(void *ctx, const char *name, uint64_t runs, uint64_t run_ns)
 {
 	struct host_stats *hs = ctx;
@@ -774,7 +769,7 @@ static int fill_costs(struct serve_stats *s, struct session *session, struct hos
 		s->sample_cost_ns = sample_ns;
 	loader__for_each_cost(session__loader(session), on_cost, hs);
 	for (i = 0; i < hs->nr_costs; i++)
-		if (runs_for_exits(hs->costs[i].program))
+		if (loader__runs_for_exits(hs->costs[i].program))
 			cost_shares__measured(&s->exit_costs, hs->costs[i].program, hs->costs[i].run_ns);
 	cost_shares__share_out(&s->exit_costs, exit_ns);
 	for (i = 0; i < hs->nr_costs; i++) {
@@ -782,7 +777,7 @@ static int fill_costs(struct serve_stats *s, struct session *session, struct hos
 		if (!strcmp(cost->program, LOADER_SAMPLE_PROGRAM)) {
 			cost->run_ns = s->sample_cost_ns;
 			cost->runs = recording__counter_values(s->rec)[UKP_CTR_FIRED];
-		} else if (runs_for_exits(cost->program)) {
+		} else if (loader__runs_for_exits(cost->program)) {
 			cost->run_ns = cost_shares__shown_ns(&s->exit_costs, cost->program);
 		}
 	}
