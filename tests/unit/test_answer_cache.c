@@ -320,34 +320,34 @@ static void the_oldest_make_room(void **state)
 	free(data);
 }
 
+/* It is @name in the folder of the test. */
+static void assert_users_folder(const char *name)
+{
+	char *path = answer_cache__folder(), want[128];
+
+	snprintf(want, sizeof(want), "%s%s", folder, name);
+	assert_string_equal(path, want);
+	free(path);
+}
+
 static void the_users_own_folder(void **state)
 {
-	char *path, want[128];
-
 	(void)state;
 	unsetenv("CACHE_DIRECTORY");
 	setenv("XDG_CACHE_HOME", folder, 1);
-	path = answer_cache__folder();
-	snprintf(want, sizeof(want), "%s/ukprof", folder);
-	assert_string_equal(path, want);
-	free(path);
+	assert_users_folder("/ukprof");
 	setenv("XDG_CACHE_HOME", "relative", 1);
 	assert_null(answer_cache__folder());
 	unsetenv("XDG_CACHE_HOME");
 	setenv("HOME", folder, 1);
-	path = answer_cache__folder();
-	snprintf(want, sizeof(want), "%s/.cache/ukprof", folder);
-	assert_string_equal(path, want);
-	free(path);
+	assert_users_folder("/.cache/ukprof");
 	assert_int_equal(chmod(folder, 0777), 0); /* not only the user's */
 	assert_null(answer_cache__folder());
 	unsetenv("HOME");
 	assert_null(answer_cache__folder());
 	assert_int_equal(chmod(folder, 0700), 0);
 	setenv("CACHE_DIRECTORY", folder, 1);
-	path = answer_cache__folder();
-	assert_string_equal(path, folder);
-	free(path);
+	assert_users_folder("");
 	unsetenv("CACHE_DIRECTORY");
 }
 
